@@ -1,0 +1,140 @@
+"""``run``: an argument list in, an exit status out, and never a traceback.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 128 + N ended by signal N (130 is Ctrl-C, 143 SIGTERM).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+import click
+
+from ffzero import __version__
+from ffzero.cli.concat import concat
+from ffzero.cli.console import Console, StdoutError
+from ffzero.cli.cut import cut
+from ffzero.cli.demo import demo
+from ffzero.cli.inspect import inspect
+from ffzero.cli.signals import Interrupted, stop_signals
+from ffzero.errors import CancelledError, FFZeroError, UsageError
+
+__all__ = ["main", "run"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ffzero", message="%(prog)s %(version)s")
+def ffzero() -> None:
+    """Cut and join video without moving the data.
+
+    Times are seconds (12.5) or [HH:]MM:SS[.frac] (1:02:03.5). A name that starts with a dash is given after `--`, or
+    as ./-name.
+    """
+
+
+for _command in (inspect, cut, concat, demo):
+    ffzero.add_command(_command)
+
+
+def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
+    """Run the command line ``argv`` (without the program's name) and return its exit status.
+
+    Everything is written on the two streams. While it runs in the main thread, SIGINT, SIGTERM and SIGHUP cancel it.
+    """
+    console = Console(stdout, stderr, json_wanted=_asks_for_json(argv))
+    try:
+        with stop_signals() as stop:
+            try:
+                status = _dispatch(list(argv), console)
+            except (Interrupted, CancelledError, KeyboardInterrupt) as error:
+                status = _interrupted(console, error, stop.exit_status)
+        console.flush()
+    except StdoutError as error:
+        cause = error.__cause__
+        if not isinstance(cause, BrokenPipeError):  # whoever read from the pipe knows that they left
+            console.message(f"ffzero: error: cannot write to standard output: {getattr(cause, 'strerror', cause)}")
+        status = 1
+    return status
+
+
+def _dispatch(argv: list[str], console: Console) -> int:
+    try:
+        with (
+            contextlib.redirect_stdout(console.stdout),
+            contextlib.redirect_stderr(console.stderr),
+            ffzero.make_context("ffzero", argv, obj=console) as context,
+        ):
+            ffzero.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.block(error.format_message())
+        return 2
+    except click.ClickException as error:
+        return _wrong_usage(console, error, argv)
+    except FFZeroError as error:
+        if isinstance(error, CancelledError):
+            raise
+        console.failure(error)
+        return error.exit_code
+    except (StdoutError, Interrupted):
+        raise
+    except Exception as error:  # the last line of defence: no traceback reaches a user
+        return _internal_error(console, error)
+    return 0
+
+
+def _wrong_usage(console: Console, error: click.ClickException, argv: list[str]) -> int:
+    command = f"ffzero {argv[0]}" if argv and argv[0] in ffzero.commands else "ffzero"
+    message, guess, names = error.format_message().replace("\n", " ").partition(" Did you mean")
+    hint = f"{guess.strip()}{names} See: {command} --help" if guess else f"See: {command} --help"
+    console.failure(UsageError(message.rstrip("."), hint=hint))
+    return 2
+
+
+def _interrupted(console: Console, error: BaseException, exit_status: int | None) -> int:
+    if console.json_wanted:
+        console.failure(error if isinstance(error, FFZeroError) else CancelledError("interrupted"))
+    else:
+        console.message("ffzero: interrupted")
+    if exit_status is not None:
+        return exit_status
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _internal_error(console: Console, error: Exception) -> int:
+    if os.environ.get("FFZERO_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error, file=console.stderr)
+    if isinstance(error, BrokenPipeError):  # click's own help and version texts go straight to stdout
+        raise StdoutError from error
+    found = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    hint = "Please report this; FFZERO_DEBUG=1 shows where it happened"
+    console.failure(FFZeroError(f"internal error: {found}", hint=hint))
+    return 1
+
+
+def _asks_for_json(argv: Sequence[str]) -> bool:
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return "--json" in options
+
+
+def main() -> NoReturn:
+    """The ``ffzero`` program."""
+    stdout, stderr = _stream(sys.stdout), _stream(sys.stderr)
+    status = run(sys.argv[1:], stdout, stderr)
+    try:
+        stdout.flush()
+    except OSError:
+        # The interpreter flushes once more at its end and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)
+
+
+def _stream(stream: TextIO | None) -> TextIO:
+    """Return the stream, or one that swallows everything where the program was started with it closed."""
+    return stream if stream is not None else open(os.devnull, "w", encoding="utf-8")

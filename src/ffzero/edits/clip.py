@@ -1,0 +1,136 @@
+"""A clip: an ordered list of time ranges of movies. Immutable; making one touches no media byte."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import IO, TYPE_CHECKING
+
+from ffzero.edits.movie import Movie, open_movie
+from ffzero.edits.plan import Plan
+from ffzero.errors import UsageError
+from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
+from ffzero.timebase import format_time
+
+if TYPE_CHECKING:
+    from ffzero.edits.ffmpeg_input import FFmpegInput
+
+__all__ = ["Clip", "Piece", "concat"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """``[start, end)`` of a movie's timeline, in seconds; ``end`` is ``None`` for the whole rest."""
+
+    movie: Movie
+    start: Fraction
+    end: Fraction | None
+
+    def joined(self, other: Piece) -> Piece | None:
+        """Return one piece for both where ``other`` goes on exactly where this ends."""
+        if self.movie is other.movie and self.end is not None and self.end == other.start:
+            return Piece(movie=self.movie, start=self.start, end=other.end)
+        return None
+
+
+class Clip:
+    """An edit: pieces of movies, one after another. ``clip_a + clip_b`` joins; pieces that continue each other merge."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        merged: list[Piece] = []
+        for piece in pieces:
+            joined = merged[-1].joined(piece) if merged else None
+            if joined is not None:
+                merged[-1] = joined
+            else:
+                merged.append(piece)
+        if not merged:
+            raise UsageError("a clip needs at least one piece")
+        self.pieces = tuple(merged)
+
+    def __add__(self, other: Clip) -> Clip:
+        if not isinstance(other, Clip):
+            return NotImplemented
+        return Clip((*self.pieces, *other.pieces))
+
+    def __repr__(self) -> str:
+        texts = [
+            f"{os.path.basename(piece.movie.path)}"
+            f"[{format_time(piece.start)}:{format_time(piece.end) if piece.end is not None else ''}]"
+            for piece in self.pieces
+        ]
+        return f"<ffzero.Clip {' + '.join(texts)}>"
+
+    def plan(self, boundary: str = "auto", output: str | os.PathLike[str] | None = None) -> Plan:
+        """Return what must happen to make the clip one file: what is copied, what is rendered, why, at what cost.
+
+        ``boundary`` says how a cut meets coded pictures: ``"auto"`` and ``"edit-list"`` start exactly at the first
+        picture by one leading edit, ``"keyframe"`` starts at the key picture before it and hides nothing, ``"render"``
+        wants no hidden pictures at all. ``output``, where given, tells the container. Reads at most the samples at the
+        cut points; writes nothing.
+        """
+        from ffzero.edits.execute import plan_clip
+
+        return plan_clip(self, boundary, output)
+
+    def write(
+        self,
+        output: str | os.PathLike[str],
+        *,
+        boundary: str = "auto",
+        overwrite: bool = False,
+        fsync: bool = False,
+        reporter: Reporter = no_report,
+        cancel: CancelToken | None = None,
+    ) -> WriteResult:
+        """Write the clip to a file, whole or not at all, and return its path with the report of what it cost.
+
+        Within MP4 and MOV, bytes are shared with the sources where the filesystem can, else copied by the kernel; other
+        containers are copied packet by packet from the key picture before the start. Raises ``OutputExistsError``
+        unless ``overwrite``, ``RenderRequiredError`` where frames would have to be coded anew, ``IncompatibleError``,
+        ``DiskFullError`` and others of ``ffzero.errors``.
+        """
+        from ffzero.edits.execute import write_clip
+
+        return write_clip(
+            self, output, boundary=boundary, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel
+        )
+
+    def open(self, boundary: str = "auto") -> IO[bytes]:
+        """Return the file that ``write`` would make as a read-only, seekable binary file object; nothing is written.
+
+        MP4 and MOV sources only. Reads go to the sources; one that changed raises ``SourceChangedError``.
+        """
+        from ffzero.edits.execute import open_clip
+
+        return open_clip(self, boundary)
+
+    def ffmpeg_input(self, boundary: str = "auto") -> FFmpegInput:
+        """Return FFmpeg arguments that read the clip without it being written: ``[ffmpeg, *clip.ffmpeg_input(), ...]``.
+
+        The list also carries ``url`` and ``options`` for ``av.open(url, options=options)``. The small files that it
+        refers to live in a private temporary folder until it is closed, or garbage-collected.
+        """
+        from ffzero.edits.ffmpeg_input import ffmpeg_input
+
+        return ffmpeg_input(self, boundary)
+
+
+def concat(items: Iterable[Clip | Movie | str | os.PathLike[str]]) -> Clip:
+    """Join clips, movies or paths (whole files) into one clip. Raises ``UsageError`` for an empty list."""
+    pieces: list[Piece] = []
+    opened: dict[str, Movie] = {}
+    for item in items:
+        if isinstance(item, Clip):
+            pieces += item.pieces
+        elif isinstance(item, Movie):
+            pieces.append(Piece(movie=item, start=Fraction(0), end=None))
+        else:
+            name = os.fspath(item)
+            movie = opened.get(name) or opened.setdefault(name, open_movie(name))
+            pieces.append(Piece(movie=movie, start=Fraction(0), end=None))
+    return Clip(pieces)

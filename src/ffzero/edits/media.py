@@ -1,0 +1,132 @@
+"""An indexed movie as the planner sees it: roles of tracks, their place on the timeline, and what single samples are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ffzero.containers.isobmff.model import MovieBox, Track
+from ffzero.containers.isobmff.presentation import ENDLESS, Span, presentation
+from ffzero.containers.nal import AccessUnit, classify_access_unit
+from ffzero.errors import InvalidDataError
+
+__all__ = ["Media", "Role"]
+
+_TEXT_HANDLERS = frozenset({"text", "sbtl", "subt", "clcp", "subp"})
+_STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "gif"})
+_MAX_PEEK_BYTES = 1 << 24
+
+Role = str
+"""``video``, ``audio``, ``text`` (cues that last), ``chapters``, ``timecode``, ``data``; ``hint`` is never kept."""
+
+
+@dataclass(kw_only=True)
+class Media:
+    """A ``MovieBox`` with lazily worked out views of it. Not a value: it caches."""
+
+    box: MovieBox
+    _spans: dict[int, tuple[Span, ...]] = field(default_factory=dict)
+    _units: dict[tuple[int, int], AccessUnit | None] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.box.source.name
+
+    @property
+    def chapter_tracks(self) -> frozenset[int]:
+        return frozenset(number for track in self.box.tracks for number in track.references.get("chap", ()))
+
+    def role(self, track: Track) -> Role:
+        """Return what a track is for; see ``Role``."""
+        if track.id in self.chapter_tracks:
+            return "chapters"
+        if track.handler in ("vide", "auxv", "pict"):
+            return "video"
+        if track.handler == "soun":
+            return "audio"
+        if track.handler in _TEXT_HANDLERS:
+            return "text"
+        return {"tmcd": "timecode", "hint": "hint"}.get(track.handler, "data")
+
+    @property
+    def main_video(self) -> Track | None:
+        """The track whose pictures rule the clock: the first enabled video track that is not a still."""
+        tracks = [track for track in self.box.tracks if self.role(track) == "video" and track.table.count]
+        moving = [track for track in tracks if track.table.count > 1 or track.entries[0].codec not in _STILL_CODECS]
+        ranked = sorted(moving or tracks, key=lambda track: not track.header.enabled)
+        return ranked[0] if ranked else None
+
+    def spans(self, track: Track) -> tuple[Span, ...]:
+        """Return what of the track is shown when, endless spans bounded by the track's own samples."""
+        if track.id not in self._spans:
+            first, end = _media_bounds(track)
+            self._spans[track.id] = tuple(
+                Span(
+                    media_start=max(span.media_start, first) if span.media_start == -ENDLESS else span.media_start,
+                    media_stop=min(span.media_stop, end),
+                    shift=span.shift,
+                )
+                for span in presentation(track)
+                if span.media_start < end
+            )
+        return self._spans[track.id]
+
+    def seconds(self, track: Track, ticks: int) -> Fraction:
+        return Fraction(ticks, track.timescale)
+
+    def track_range(self, track: Track) -> tuple[Fraction, Fraction] | None:
+        """Return when the track is shown, ``[start, end)`` in seconds, or ``None`` where it never is."""
+        spans = self.spans(track)
+        if not spans or not track.table.count:
+            return None
+        start = min(max(span.start, _media_bounds(track)[0] + span.shift) for span in spans)
+        return self.seconds(track, start), self.seconds(track, max(span.stop for span in spans))
+
+    @property
+    def range(self) -> tuple[Fraction, Fraction]:
+        """The movie's time range: from its first picture or sound to its last."""
+        ranges = [
+            found
+            for track in self.box.tracks
+            if self.role(track) in ("video", "audio") and (found := self.track_range(track))
+        ] or [found for track in self.box.tracks if (found := self.track_range(track))]
+        if not ranges:
+            return Fraction(0), Fraction(0)
+        return min(start for start, _ in ranges), max(end for _, end in ranges)
+
+    def peek(self, track: Track, sample: int) -> AccessUnit | None:
+        """Say what an H.264 or HEVC sample is; reads that sample. ``None`` for other codecs and encrypted samples."""
+        key = (track.id, sample)
+        if key not in self._units:
+            self._units[key] = self._classified(track, sample)
+        return self._units[key]
+
+    def _classified(self, track: Track, sample: int) -> AccessUnit | None:
+        run, _, _ = track.table.chunks.locate(sample)
+        entry = track.entries[int(track.table.chunks.run_descriptions[run])]
+        if entry.codec not in ("h264", "hevc") or entry.encryption is not None or not entry.nal_length_size:
+            return None
+        offsets, sizes = track.table.offsets_and_sizes(sample, sample + 1)
+        offset, size = int(offsets[0]), int(sizes[0])
+        if size > _MAX_PEEK_BYTES or offset + size > self.box.source.size_bytes:
+            return None
+        data = bytearray(size)
+        self.box.source.readinto_at(offset, memoryview(data))
+        try:
+            return classify_access_unit("h264" if entry.codec == "h264" else "hevc", bytes(data), entry.nal_length_size)
+        except InvalidDataError:
+            return None  # a damaged sample: the container's word is all there is
+
+
+def _media_bounds(track: Track) -> tuple[int, int]:
+    """Return the least pts and the end of the last shown sample, in ticks."""
+    table = track.table
+    if not table.count:
+        return 0, 0
+    least, _ = table.composition_range
+    head = min(table.count, max(1, table.first_at_or_after_dts(table.pts(0) - least)), 4096)
+    first = int(table.pts_column(0, head).min())
+    if table.composition is None:
+        return first, table.dts(table.count) + (0 if table.durations.at(table.count - 1) else 1)
+    tail = table.pts_column(max(0, table.count - 256), table.count)
+    return first, int(tail.max()) + max(1, table.durations.at(table.count - 1))

@@ -1,0 +1,186 @@
+"""A plan: what must happen to make a clip one valid file. Pure data that prints, is JSON, and needs no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ffzero.errors import RenderRequiredError
+from ffzero.timebase import format_time
+
+__all__ = ["Boundary", "Copy", "Plan", "Render", "Segment"]
+
+Boundary = str
+"""How a cut meets coded pictures: ``auto``, ``keyframe``, ``edit-list`` or ``render``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Samples taken as they are.
+
+    ``start_s`` and ``end_s`` are on the clip's timeline, ``source_start_s`` on the input's. ``samples`` counts the
+    samples written, of which ``hidden_before`` and ``hidden_after`` are there for the decoder only.
+    """
+
+    piece: int
+    input: str
+    track: int
+    kind: str
+    first_sample: int
+    stop_sample: int
+    samples: int
+    start_s: Fraction
+    end_s: Fraction
+    source_start_s: Fraction
+    hidden_before: int = 0
+    hidden_after: int = 0
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "action": "copy",
+            "piece": self.piece,
+            "input": self.input,
+            "track": self.track,
+            "kind": self.kind,
+            "first_sample": self.first_sample,
+            "stop_sample": self.stop_sample,
+            "samples": self.samples,
+            "start_s": float(self.start_s),
+            "end_s": float(self.end_s),
+            "source_start_s": float(self.source_start_s),
+            "hidden_before": self.hidden_before,
+            "hidden_after": self.hidden_after,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """Frames to code anew: those of the input's track with time in ``[source_start_s, source_end_s)``.
+
+    ``decode_from_sample`` is where decoding them starts; ``None`` where nothing of the input can be decoded for it.
+    """
+
+    piece: int
+    input: str
+    track: int
+    kind: str
+    source_start_s: Fraction
+    source_end_s: Fraction
+    frames: int
+    decode_from_sample: int | None
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "action": "render",
+            "piece": self.piece,
+            "input": self.input,
+            "track": self.track,
+            "kind": self.kind,
+            "source_start_s": float(self.source_start_s),
+            "source_end_s": float(self.source_end_s),
+            "frames": self.frames,
+            "decode_from_sample": self.decode_from_sample,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        span = f"{format_time(self.source_start_s)} to {format_time(self.source_end_s)}"
+        return f"{self.frames} {self.kind} frames of {self.input} from {span} (track {self.track}): {self.reason}"
+
+
+Segment = Copy | Render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a clip becomes. ``str()`` explains it; ``to_dict()`` is JSON-ready.
+
+    ``duration_s`` is the clip's length; ``pieces`` say, for each piece, where it was asked to lie and where it really
+    does. Byte counts are exact for rope plans and ``None`` where only the run can tell (``method`` ``"remux"``).
+    """
+
+    method: str
+    boundary: Boundary
+    segments: tuple[Segment, ...]
+    pieces: tuple[Mapping[str, Any], ...]
+    duration_s: Fraction
+    frames_copied: int
+    bytes_total: int | None = None
+    bytes_header: int | None = None
+    extents: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def renders(self) -> tuple[Render, ...]:
+        return tuple(segment for segment in self.segments if isinstance(segment, Render))
+
+    @property
+    def needs_render(self) -> bool:
+        return bool(self.renders)
+
+    @property
+    def frames_rendered(self) -> int:
+        return sum(segment.frames for segment in self.renders if segment.kind == "video")
+
+    def require_no_render(self) -> None:
+        """Raise ``RenderRequiredError``, naming the frames and why, where something would have to be coded anew."""
+        if not self.renders:
+            return
+        listed = "; ".join(map(str, self.renders[:4]))
+        more = f"; and {len(self.renders) - 4} more" if len(self.renders) > 4 else ""
+        raise RenderRequiredError(
+            f"the clip needs frames coded anew, which this version cannot do yet: {listed}{more}",
+            hint="Cut at keyframes (boundary='keyframe', --boundary keyframe) to copy everything",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "boundary": self.boundary,
+            "duration_s": float(self.duration_s),
+            "pieces": [dict(piece) for piece in self.pieces],
+            "segments": [segment.to_dict() for segment in self.segments],
+            "frames_copied": self.frames_copied,
+            "frames_rendered": self.frames_rendered,
+            "bytes_total": self.bytes_total,
+            "bytes_header": self.bytes_header,
+            "extents": self.extents,
+            "needs_render": self.needs_render,
+            "warnings": list(self.warnings),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def _lines(plan: Plan) -> list[str]:
+    lines = [f"clip of {format_time(plan.duration_s)} from {len(plan.pieces)} piece(s), boundary {plan.boundary}"]
+    for number, piece in enumerate(plan.pieces):
+        start, end = format_time(piece["start_s"]), format_time(piece["end_s"])
+        lines.append(f"  piece {number}: {piece['input']}  {start} to {end}")
+        segments = [segment for segment in plan.segments if segment.piece == number]
+        lines += [f"    {_segment_line(segment)}" for segment in segments]
+    if plan.bytes_total is not None and plan.bytes_header is not None:
+        taken = plan.bytes_total - plan.bytes_header
+        lines.append(f"  {plan.bytes_header:,} bytes of new header, {taken:,} bytes taken in {plan.extents} extent(s)")
+    lines += [f"  warning: {warning}" for warning in plan.warnings]
+    return lines
+
+
+def _segment_line(segment: Segment) -> str:
+    if isinstance(segment, Render):
+        return f"render {segment}"
+    hidden = []
+    if segment.hidden_before:
+        hidden.append(f"{segment.hidden_before} before")
+    if segment.hidden_after:
+        hidden.append(f"{segment.hidden_after} after")
+    text = f"copy   track {segment.track} ({segment.kind}): {segment.samples} samples from {segment.first_sample}"
+    if hidden:
+        text += f", {' and '.join(hidden)} hidden by the edit"
+    return f"{text}; {segment.reason}" if segment.reason else text

@@ -1,0 +1,243 @@
+"""Takes of one track, set one after another on the clip's timeline as one sample table.
+
+Pictures keep their exact times. Sound keeps one continuous track: at a joint the packet is chosen that comes closest, so
+that the error stays under half a packet and never adds up. Cues are trimmed to the range and gaps between them filled with
+empty ones. Timecode samples are written anew.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from ffzero.containers.isobmff.sample_entry import TimecodeFormat
+from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
+from ffzero.containers.runs import Runs, frozen
+from ffzero.edits.cutpoints import Take
+from ffzero.timebase import Rounding, rescale, to_ticks
+
+__all__ = ["Laid", "Part", "Placed", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A take of piece ``piece``, to be shown from ``at_s`` to ``end_s`` on the clip's timeline."""
+
+    piece: int
+    take: Take
+    at_s: Fraction
+    end_s: Fraction
+    descriptions: dict[int, int]
+    """Sample entry numbers of the take's track, as numbers of the output track's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Samples of one track that lie together: of piece ``piece``'s source, or ``literal`` bytes (``piece`` is -1)."""
+
+    piece: int
+    table: SampleTable
+    literal: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """A track laid out: parts in decoding order (their tables join as they are), and its one edit.
+
+    ``empty_ticks`` of nothing come first, then media from ``media_time`` for ``shown_ticks``; all on the track's
+    ``timescale``.
+    """
+
+    parts: tuple[Part, ...]
+    timescale: int
+    media_time: int
+    shown_ticks: int
+    empty_ticks: int = 0
+
+
+def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
+    """Set picture takes on the timeline; every take but the first must begin with its first shown picture."""
+    tables = [_mapped(item, timescale) for item in placed]
+    factors = [timescale // item.take.track.timescale for item in placed]
+    first = placed[0]
+    lead = _lead(first.take) * factors[0]
+    media_time = max(0, lead)  # a negative start cannot be said in an edit: the pictures move instead
+    parts: list[Part] = []
+    end_dts = 0
+    for number, (item, table, factor) in enumerate(zip(placed, tables, factors, strict=True)):
+        wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
+        own_lead = _lead(item.take) * factor
+        dts = _after(parts, wanted_pts - own_lead, end_dts) if number else 0
+        parts.append(Part(piece=item.piece, table=table.with_composition_shift(wanted_pts - own_lead - dts)))
+        end_dts = dts + len_ticks(table)
+    last = placed[-1]
+    shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
+    shown += (last.take.media_stop - last.take.media_start) * factors[-1]
+    empty = to_ticks(first.at_s, timescale, Rounding.NEAREST)
+    return Laid(parts=tuple(parts), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
+
+
+def _lead(take: Take) -> int:
+    """Return from the first kept sample's dts to the first shown picture's pts, in the take's ticks."""
+    return take.media_start - take.track.table.dts(take.first)
+
+
+def _after(parts: list[Part], dts: int, end_dts: int) -> int:
+    """Move the end of the last part to ``dts`` by the duration of its last sample; returns where it came to lie."""
+    last = parts[-1]
+    old = last.table.durations.at(last.table.count - 1)
+    new = max(1, old + dts - end_dts)
+    parts[-1] = replace(last, table=last.table.with_last_duration(new))
+    return end_dts + new - old
+
+
+def len_ticks(table: SampleTable) -> int:
+    """Return the sum of a table's durations."""
+    return table.durations.sum_before(table.count)
+
+
+def _mapped(item: Placed, timescale: int) -> SampleTable:
+    table = item.take.table().rescaled(timescale)
+    return replace(table, chunks=table.chunks.with_descriptions(item.descriptions))
+
+
+def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
+    """Set sound (or data) takes on the timeline as one continuous track."""
+    first = placed[0]
+    factor = timescale // first.take.track.timescale
+    media_time = (first.take.media_start - first.take.track.table.dts(first.take.first)) * factor
+    parts: list[Part] = []
+    end = 0
+    for number, item in enumerate(placed):
+        factor = timescale // item.take.track.timescale
+        if number:
+            wanted = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
+            item, start = _nearest_packet(item, wanted, end, factor)
+            if item.take.first >= item.take.stop:
+                continue
+            if start > end and parts:
+                end = _after(parts, start, end)
+        table = _mapped(item, timescale)
+        parts.append(Part(piece=item.piece, table=table))
+        end += len_ticks(table)
+    last = placed[-1]
+    stop = media_time + to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
+    stop += (last.take.media_stop - last.take.media_start) * (timescale // last.take.track.timescale)
+    return Laid(
+        parts=tuple(parts),
+        timescale=timescale,
+        media_time=media_time,
+        shown_ticks=max(1, min(stop, end) - media_time),
+        empty_ticks=to_ticks(first.at_s, timescale, Rounding.NEAREST),
+    )
+
+
+def _nearest_packet(item: Placed, wanted: int, end: int, factor: int) -> tuple[Placed, int]:
+    """Choose the packet at which a joined take starts, so that it comes closest to its time after what stands.
+
+    Returns the take and where its first packet is to start: later than ``end`` only where a gap of more than a packet
+    must stay a gap.
+    """
+    take, table = item.take, item.take.track.table
+    packet = take.first
+    while packet < take.stop:
+        ideal = wanted + (table.dts(packet) - take.media_start) * factor
+        length = max(1, table.durations.at(packet) * factor)
+        if end - ideal <= length // 2:
+            break
+        packet += take.track.table.sizes.unit_samples
+    packet = min(packet, take.stop)
+    start = end
+    if packet < take.stop:
+        ideal = wanted + (table.dts(packet) - take.media_start) * factor
+        if ideal - end > table.durations.at(packet) * factor:
+            start = ideal
+    return replace(item, take=replace(take, first=packet)), start
+
+
+def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None) -> Laid:
+    """Set cues (subtitles, chapter titles) on the timeline, trimmed to it, with empty cues in the gaps."""
+    parts: list[Part] = []
+    end = 0
+    for item in placed:
+        table = _trimmed(item, timescale)
+        start = to_ticks(item.at_s, timescale, Rounding.NEAREST)
+        if start > end:
+            if empty_cue is not None:
+                parts.append(_literal_part([empty_cue], [start - end], timescale))
+            elif parts:
+                _after(parts, start, end)
+            end = start if empty_cue is not None or parts else end
+        parts.append(Part(piece=item.piece, table=table))
+        end += len_ticks(table)
+    total = to_ticks(placed[-1].end_s, timescale, Rounding.NEAREST)
+    if total > end and empty_cue is not None:
+        parts.append(_literal_part([empty_cue], [total - end], timescale))
+        end = total
+    lead = 0
+    if empty_cue is None:
+        lead = to_ticks(placed[0].at_s, timescale, Rounding.NEAREST)
+    return Laid(parts=tuple(parts), timescale=timescale, media_time=0, shown_ticks=end, empty_ticks=lead)
+
+
+def _trimmed(item: Placed, timescale: int) -> SampleTable:
+    """Return a take's table with the first and last durations cut to what is shown."""
+    take = item.take
+    table = _mapped(item, timescale)
+    factor = timescale // take.track.timescale
+    durations = table.durations.expand() if table.count <= 2 else None
+    before = (take.media_start - take.track.table.dts(take.first)) * factor
+    after = (take.track.table.dts(take.stop) - take.media_stop) * factor
+    if durations is None:
+        head = Runs.constant(1, max(1, table.durations.at(0) - before))
+        tail = Runs.constant(1, max(1, table.durations.at(table.count - 1) - after))
+        return replace(table, durations=Runs.concat([head, table.durations.slice(1, table.count - 1), tail]))
+    durations[0] -= before
+    durations[-1] -= after
+    return replace(table, durations=Runs.encode(np.maximum(durations, 1)))
+
+
+def _literal_part(samples: Sequence[bytes], durations: Sequence[int], timescale: int, description: int = 0) -> Part:
+    sizes = np.array([len(sample) for sample in samples], dtype=np.int64)
+    one = np.ones(1, np.int64)
+    chunks = Chunks(
+        offsets=frozen(np.zeros(1, np.int64)),
+        run_chunks=one,
+        run_samples=one * len(samples),
+        run_descriptions=one * description,
+    )
+    table = SampleTable(
+        timescale=timescale,
+        durations=Runs.encode(np.maximum(np.array(durations, dtype=np.int64), 1)),
+        sizes=Sizes(count=len(samples), column=frozen(sizes)),
+        chunks=chunks,
+    )
+    return Part(piece=-1, table=table, literal=b"".join(samples))
+
+
+def lay_timecode(
+    placed: Sequence[Placed], timescale: int, formats: Sequence[TimecodeFormat | None], counters: Sequence[int]
+) -> Laid:
+    """Write each take's timecode anew: its counter plus the frames between it and the cut (QTFF "Timecode Sample Data").
+
+    ``counters`` are the frame numbers read from each take's first sample.
+    """
+    samples, durations, end = [], [], 0
+    for item, form, counter in zip(placed, formats, counters, strict=True):
+        take = item.take
+        elapsed = take.media_start - take.track.table.dts(take.first)
+        frames = 0
+        if form is not None and form.frame_duration and form.timescale:
+            frames = rescale(
+                elapsed * form.timescale, take.track.timescale * form.frame_duration, 1, Rounding.NEAREST
+            )
+        samples.append(struct.pack(">I", (counter + frames) & 0xFFFFFFFF))
+        stop = to_ticks(item.end_s, timescale, Rounding.NEAREST)
+        durations.append(stop - end)
+        end = max(stop, end + 1)
+    part = _literal_part(samples, durations, timescale, placed[0].descriptions.get(0, 0))
+    return Laid(parts=(part,), timescale=timescale, media_time=0, shown_ticks=end)

@@ -1,0 +1,170 @@
+"""The error tree. Every failure that ffzero foresees is an ``FFZeroError``.
+
+Each class also inherits the builtin that fits, so ``except FileNotFoundError`` works, and owns the exit status of the
+command line: 1 failed, 2 wrong usage.
+
+    FFZeroError
+    ├── UsageError (ValueError)               the caller asked for something that makes no sense; exit 2
+    │   ├── TimeRangeError                    a time is malformed, negative, or outside the movie
+    │   └── OutputExistsError (FileExistsError)   refused: the output is there and overwriting was not asked
+    ├── SourceError (OSError)                 an input cannot be read
+    │   ├── SourceNotFoundError (FileNotFoundError)
+    │   └── SourceChangedError                it changed since it was indexed
+    ├── InvalidDataError (ValueError)         an input is damaged or not what it says
+    │   └── TruncatedError (EOFError)         it ends before what it declares
+    ├── UnsupportedError (NotImplementedError)    valid, but not something ffzero can do
+    │   └── EncryptedError
+    ├── IncompatibleError (ValueError)        files that cannot be joined as they are
+    ├── RenderRequiredError (NotImplementedError) frames would have to be coded anew
+    ├── OutputError (OSError)                 an output cannot be written
+    │   └── DiskFullError
+    └── CancelledError                        the caller cancelled
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+__all__ = [
+    "CancelledError",
+    "DiskFullError",
+    "EncryptedError",
+    "FFZeroError",
+    "IncompatibleError",
+    "InvalidDataError",
+    "OutputError",
+    "OutputExistsError",
+    "RenderRequiredError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceNotFoundError",
+    "TimeRangeError",
+    "TruncatedError",
+    "UnsupportedError",
+    "UsageError",
+]
+
+
+class FFZeroError(Exception):
+    """Base of all ffzero errors: what, where in the file, and what to do.
+
+    ``message`` says what went wrong; the keywords say where (``path``, ``offset_bytes``, ``box_path``), what the
+    standard or the request demanded and what was there (``expected``, ``found``), and what the user can do (``hint``).
+    ``str()`` puts them in one readable line. Errors can be pickled.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        offset_bytes: int | None = None,
+        box_path: str | None = None,
+        expected: object = None,
+        found: object = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = os.fspath(path) if path is not None else None
+        self.offset_bytes = offset_bytes
+        self.box_path = box_path
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.expected is not None or self.found is not None:
+            text += f" (expected {self.expected}, found {self.found})"
+        where = []
+        if self.path is not None:
+            where.append(self.path)
+        if self.box_path is not None:
+            where.append(f"box {self.box_path}")
+        if self.offset_bytes is not None:
+            where.append(f"byte {self.offset_bytes}")
+        if where:
+            text = f"{', '.join(where)}: {text}"
+        return f"{text}. {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self._where()))
+
+    def _where(self) -> dict[str, Any]:
+        names = ("path", "offset_bytes", "box_path", "expected", "found", "hint")
+        return {name: getattr(self, name) for name in names}
+
+    def located(self, **where: Any) -> FFZeroError:
+        """Return the same error with the places that it lacks filled in (``path``, ``box_path``, ...)."""
+        missing = {key: value for key, value in where.items() if getattr(self, key) is None}
+        return _rebuild(type(self), self.message, {**self._where(), **missing})
+
+
+def _rebuild(kind: type[FFZeroError], message: str, where: dict[str, Any]) -> FFZeroError:
+    return kind(message, **where)
+
+
+class UsageError(FFZeroError, ValueError):
+    """The request itself is wrong; nothing was read or written."""
+
+    exit_code = 2
+
+
+class TimeRangeError(UsageError):
+    """A time is malformed, negative, or names no picture or sound of the movie."""
+
+
+class OutputExistsError(UsageError, FileExistsError):
+    """The output exists and overwriting was not asked for."""
+
+
+class SourceError(FFZeroError, OSError):
+    """An input cannot be opened or read."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """An input does not exist."""
+
+
+class SourceChangedError(SourceError):
+    """An input is no longer the file that was indexed (device, inode, size or mtime differ)."""
+
+
+class InvalidDataError(FFZeroError, ValueError):
+    """An input is damaged, or not what it claims to be."""
+
+
+class TruncatedError(InvalidDataError, EOFError):
+    """An input ends before what it declares."""
+
+
+class UnsupportedError(FFZeroError, NotImplementedError):
+    """Valid input, but a feature that ffzero does not handle."""
+
+
+class EncryptedError(UnsupportedError):
+    """The samples are encrypted in a way that cannot be carried over."""
+
+
+class IncompatibleError(FFZeroError, ValueError):
+    """Files that cannot be joined without coding some of them anew."""
+
+
+class RenderRequiredError(FFZeroError, NotImplementedError):
+    """Some frames would have to be coded anew; the message says which and why."""
+
+
+class OutputError(FFZeroError, OSError):
+    """An output cannot be written; nothing was left under its name."""
+
+
+class DiskFullError(OutputError):
+    """No space (or quota) is left for the output."""
+
+
+class CancelledError(FFZeroError):
+    """The caller cancelled; nothing was left under the output's name."""

@@ -1,0 +1,204 @@
+"""The commands on the real engine and generated media: what they write, and what they say of what they refuse."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from ffzero.cli.demo_media import shown_times
+from support.command_line import call
+from support.media import made
+from support.samples import copy_sample
+
+SRC = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy_sample(tmp_path, "in.mp4")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+class TestCut:
+    def test_holds_exactly_its_frames_and_says_so(self, folder: Path) -> None:
+        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20.5", "--json")
+        assert outcome.status == 0, outcome.err
+        times = shown_times(Path("out.mp4"))
+        assert len(times) == 250 == outcome.object["frames_copied"]
+        assert float(times[-1] - times[0]) == pytest.approx(249 / 25, abs=0.001)
+        moved = sum(outcome.object[f"bytes_{how}"] for how in ("shared", "copied", "rendered", "header"))
+        assert moved == outcome.object["bytes_total"] == os.path.getsize("out.mp4")
+        assert outcome.err == ""
+
+    def test_dry_run_foretells_the_cut(self, folder: Path) -> None:
+        argv = ["cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20.5", "--json"]
+        plan = call(*argv, "--dry-run").object
+        assert files(folder) == {"in.mp4"}
+        result = call(*argv).object
+        assert set(result) == set(plan) & set(result)
+        foretold = {"output", "frames_copied", "frames_rendered", "bytes_total", "bytes_header", "segments", "warnings"}
+        assert {key: plan[key] for key in foretold} == {key: result[key] for key in foretold}
+
+    def test_keyframe_boundary_says_where_it_really_fell(self, folder: Path) -> None:
+        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20", "--boundary", "keyframe")
+        assert "0:00:10.000 to 0:00:20.000 of " in outcome.out
+        assert len(shown_times(Path("out.mp4"))) == 250
+
+    def test_another_container(self, folder: Path) -> None:
+        outcome = call("cut", "in.mp4", "-o", "out.mkv", "-s", "10.5", "-e", "20", "--json")
+        assert outcome.status == 0, outcome.err
+        assert outcome.object["bytes_shared"] == 0
+        with av.open("out.mkv") as container:
+            assert "matroska" in container.format.name
+        assert "0:00:10.000 to " in call("cut", "in.mp4", "-o", "again.mkv", "-s", "10.5", "-e", "20").out
+
+    def test_an_existing_output_is_refused_and_left_alone(self, folder: Path) -> None:
+        (folder / "out.mp4").write_bytes(b"mine")
+        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-e", "5")
+        assert outcome.status == 2
+        assert "out.mp4" in outcome.message
+        assert (folder / "out.mp4").read_bytes() == b"mine"
+        assert call("cut", "in.mp4", "-o", "out.mp4", "-e", "5", "-y").status == 0
+        assert len(shown_times(folder / "out.mp4")) == 125
+        assert files(folder) == {"in.mp4", "out.mp4"}
+
+    @pytest.mark.parametrize(
+        "name", ["-a b.mp4", 'it\'s "q".mp4', "🎬.mp4", "two\nlines.mp4", "concat:x.mp4", "%d|.mp4"]
+    )
+    def test_odd_names_in_and_out(self, folder: Path, name: str) -> None:
+        os.rename("in.mp4", name)
+        outcome = call("cut", "-e", "2", "-o", name + ".out.mp4", "--", name)
+        assert outcome.status == 0, outcome.err
+        assert files(folder) == {name, name + ".out.mp4"}
+        assert call("inspect", "--", name + ".out.mp4").status == 0
+        assert call("concat", "-o", "joined.mp4", "--", name, name).status == 0
+
+    @pytest.mark.parametrize(
+        ("start", "end"),
+        [("100", "120"), ("80", None), ("1000000", None)],
+    )
+    def test_a_range_outside_the_movie(self, folder: Path, start: str, end: str | None) -> None:
+        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-s", start, *(["-e", end] if end else []))
+        assert outcome.status == 2, outcome
+        assert files(folder) == {"in.mp4"}
+
+    def test_render_is_refused_with_its_reason(self, folder: Path) -> None:
+        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20", "--boundary", "render")
+        assert outcome.status == 1
+        assert "coded anew" in outcome.message
+        assert files(folder) == {"in.mp4"}
+        plan = call("cut", "in.mp4", "-s", "10.5", "-e", "20", "--boundary", "render", "--dry-run")
+        assert plan.status == 0
+        assert "render" in plan.out
+
+
+class TestConcat:
+    def test_joins_in_order(self, folder: Path) -> None:
+        assert call("cut", "in.mp4", "-o", "b.mp4", "-s", "10", "-e", "14").status == 0
+        outcome = call("concat", "in.mp4", "b.mp4", "-o", "out.mp4", "--json")
+        assert outcome.status == 0, outcome.err
+        assert len(shown_times(Path("out.mp4"))) == 2000 + 100 == outcome.object["frames_copied"]
+
+    def test_what_does_not_fit_is_named(self, folder: Path) -> None:
+        outcome = call("concat", "in.mp4", str(made("av1_10bit.mp4")), "-o", "out.mp4")
+        assert outcome.status == 1
+        assert "av1" in outcome.message.lower()
+        assert files(folder) == {"in.mp4"}
+
+
+class TestInspect:
+    def test_shows_the_file_and_its_picture(self, folder: Path) -> None:
+        outcome = call("inspect", "in.mp4")
+        assert outcome.status == 0, outcome.err
+        assert "h264 (avc1)" in outcome.out
+        assert "192×108 25 fps" in outcome.out
+        assert "2,000 frames" in outcome.out
+        assert "40 keyframes, the first at 0:00:00.000, then every 2 s" in outcome.out
+        assert "█" in outcome.out
+        assert max(map(len, outcome.out.splitlines())) <= 120
+
+    def test_json(self, folder: Path) -> None:
+        found = call("inspect", "in.mp4", "--json").object
+        assert found["keyframes_s"] == [2.0 * n for n in range(40)]
+        assert [track["kind"] for track in found["tracks"]] == ["video", "audio"]
+        assert found["tracks"][0]["sample_count"] == 2000
+
+    @pytest.mark.parametrize("name", ["multi.mp4", "multi.mkv", "frag_sidx.mp4", "a.ts", "prores_tc.mov"])
+    def test_other_files(self, name: str) -> None:
+        for options in ([], ["--json"]):
+            outcome = call("inspect", str(made(name)), *options)
+            assert (outcome.status, outcome.err) == (0, "")
+            assert "video" in outcome.out
+
+
+@pytest.mark.parametrize("argv", [["inspect"], ["cut", "-o", "out.mp4"], ["concat", "in.mp4", "-o", "out.mp4"]])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("missing", 1), ("folder", 1), ("empty", 1), ("text", 1), ("truncated", 1), ("noise", 1)]
+)
+def test_inputs_that_are_no_movie(folder: Path, argv: list[str], kind: str, status: int) -> None:
+    bad = folder / "bad.mp4"
+    match kind:
+        case "folder":
+            bad.mkdir()
+        case "empty":
+            bad.touch()
+        case "text":
+            bad.write_text("This is not a movie.\n" * 100)
+        case "truncated":
+            bad.write_bytes((folder / "in.mp4").read_bytes()[:5000])
+        case "noise":
+            bad.write_bytes(b"\x00\x00\x00\x08moov" + bytes(range(256)) * 20)
+    outcome = call(*argv, "bad.mp4")
+    assert outcome.status == status
+    assert outcome.message.startswith("ffzero: error: ")
+    assert "bad.mp4" in outcome.message
+    assert "internal error" not in outcome.message
+    assert "out.mp4" not in files(folder)
+
+
+@pytest.mark.parametrize("output", ["no/such/folder/out.mp4", "in.mp4/out.mp4", "there", "out.nonsense"])
+def test_outputs_that_cannot_be(folder: Path, output: str) -> None:
+    (folder / "there").mkdir()
+    outcome = call("cut", "in.mp4", "-e", "2", "-o", output, "-y")
+    assert outcome.status in (1, 2), outcome
+    assert "internal error" not in outcome.message
+    assert files(folder) == {"in.mp4", "there"}
+    assert files(folder / "there") == set()
+
+
+def test_the_output_over_the_input(folder: Path) -> None:
+    before = (folder / "in.mp4").read_bytes()
+    assert call("cut", "in.mp4", "-e", "2", "-o", "./in.mp4").status == 2
+    assert (folder / "in.mp4").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_leaves_a_whole_output_or_none(folder: Path, number: signal.Signals) -> None:
+    argv = [sys.executable, "-m", "ffzero", "cut", "in.mp4", "-s", "1", "-o"]
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    pipe = subprocess.PIPE
+    for delay_s in (0.2, 0.3, 0.4, 0.5):
+        output = f"out{delay_s}.mp4"
+        process = subprocess.Popen([*argv, output], stdout=pipe, stderr=pipe, text=True, env=environment)
+        time.sleep(delay_s)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode in (0, 128 + number, -number), err
+        assert "Traceback" not in err or process.returncode == -number
+        if (folder / output).exists():
+            assert len(shown_times(folder / output)) == 1975
+            (folder / output).unlink()
+        assert files(folder) == {"in.mp4"}

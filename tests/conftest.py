@@ -1,0 +1,35 @@
+"""Options and fixtures that the whole test suite shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import media
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("ffzero")
+    group.addoption("--exhaustive", action="store_true", help="every cut and every mutation, not a sample of them")
+    group.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing with them")
+
+
+@pytest.fixture(scope="session")
+def exhaustive(pytestconfig: pytest.Config) -> bool:
+    """Whether the slow whole was asked for (``--exhaustive``)."""
+    return bool(pytestconfig.getoption("--exhaustive"))
+
+
+@pytest.fixture(scope="session")
+def update_golden(pytestconfig: pytest.Config) -> bool:
+    """Whether golden files are to be rewritten (``--update-golden``)."""
+    return bool(pytestconfig.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def ffzero_media() -> Path:
+    """The folder of real media that ``FFZERO_MEDIA`` names; the test is skipped where there is none."""
+    folder = media.media_folder()
+    if folder is None or not folder.is_dir():
+        pytest.skip("FFZERO_MEDIA names no folder of real media")
+    return folder

@@ -1,0 +1,1 @@
+"""What the proofs share: made media, decoding oracles that know nothing of ffzero, and players."""
