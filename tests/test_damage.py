@@ -1,7 +1,8 @@
 """A damaged file gives a clear ffzero error or a result: never another exception, a hang, or a flood of memory.
 
-By default 200 mutations and a sample of truncations; ``--exhaustive`` makes it 2,000 mutations and a truncation at every
-box boundary of every file. A failure names the file and the seed, from which ``support.mutate`` makes the same bytes.
+By default 200 mutations and a sample of truncations; ``--exhaustive`` makes it 2,000 mutations and a truncation at
+every box boundary of every file. A failure names the file and the seed, from which ``support.mutate`` makes the same
+bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support import media, synth
 from support.mutate import boundaries, mutated
 
@@ -120,7 +122,9 @@ def test_truncated_at_box_boundaries(shortened: media.Media, tmp_path: Path, exh
 
 def test_damaged_files(tmp_path: Path) -> None:
     files = [media.made(name) for name in synth.DAMAGED]
-    files += [item.path() for item in media.real_media() if not item.decodes or "damaged" in item.name or "mdat" in item.name]
+    files += [
+        item.path() for item in media.real_media() if not item.decodes or "damaged" in item.name or "mdat" in item.name
+    ]
     files += sorted(CORPUS.iterdir()) if CORPUS.is_dir() else []
     problems = survive([{"path": str(path)} for path in files], tmp_path)
     assert not problems, _report(problems)
@@ -128,7 +132,15 @@ def test_damaged_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0", b"hello, world\n" * 50, b"\x89PNG\r\n\x1a\n" + bytes(64), bytes(4096), b"\0\0\0\x08ftyp", b"\0\0\0\x08moov"],
+    [
+        b"",
+        b"\0",
+        b"hello, world\n" * 50,
+        b"\x89PNG\r\n\x1a\n" + bytes(64),
+        bytes(4096),
+        b"\0\0\0\x08ftyp",
+        b"\0\0\0\x08moov",
+    ],
     ids=["empty", "one-byte", "text", "png", "zeros", "bare-ftyp", "bare-moov"],
 )
 def test_what_is_no_movie_at_all(content: bytes, tmp_path: Path) -> None:

@@ -96,11 +96,10 @@ def test_no_cycles_between_modules() -> None:
         pytest.fail(" imports ".join(error.args[1][::-1]))
 
 
-def test_the_package_itself_imports_only_roots_when_imported() -> None:
+def test_the_package_itself_imports_nothing() -> None:
     tree = ast.parse(MODULES["ffzero"].read_bytes())
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ffzero"):
-            assert layer(node.module) in ROOTS
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in imports] == ["from __future__ import annotations"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -5,36 +5,33 @@
     with ffzero.open("in.mp4") as movie:
         result = movie[10.5:40.5].write("out.mp4")
 
-Importing this package is quick: the engine, numpy and PyAV load when a name of the engine is first used.
+Importing this package loads nothing else: each name brings its module with it when it is first used.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from ffzero.errors import (
-    CancelledError,
-    DiskFullError,
-    EncryptedError,
-    FFZeroError,
-    IncompatibleError,
-    InvalidDataError,
-    OutputError,
-    OutputExistsError,
-    RenderRequiredError,
-    SourceChangedError,
-    SourceError,
-    SourceNotFoundError,
-    TimeRangeError,
-    TruncatedError,
-    UnsupportedError,
-    UsageError,
-)
-from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
-
+TYPE_CHECKING = False  # what type checkers take for true; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
     from ffzero.api import Clip, Movie, Plan, concat, concat_videos, cut_video, open
+    from ffzero.errors import (
+        CancelledError,
+        DiskFullError,
+        EncryptedError,
+        FFZeroError,
+        IncompatibleError,
+        InvalidDataError,
+        OutputError,
+        OutputExistsError,
+        RenderRequiredError,
+        SourceChangedError,
+        SourceError,
+        SourceNotFoundError,
+        TimeRangeError,
+        TruncatedError,
+        UnsupportedError,
+        UsageError,
+    )
+    from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
 
 __version__ = "0.1.0"
 
@@ -68,13 +65,16 @@ __all__ = [
     "open",
 ]
 
-_ENGINE = frozenset({"Clip", "Movie", "Plan", "concat", "concat_videos", "cut_video", "open"})
+_REPORTING = frozenset({"CancelToken", "ProgressEvent", "WriteResult"})
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ENGINE:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module("ffzero.api"), name)
+    from importlib import import_module
+
+    home = "errors" if name.endswith("Error") else "reporting" if name in _REPORTING else "api"
+    value: object = getattr(import_module(f"ffzero.{home}"), name)
     globals()[name] = value
     return value
 

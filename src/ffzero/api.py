@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ffzero.edits.clip import Clip, concat
-from ffzero.edits.movie import Movie, open_movie
+from ffzero.edits.clip import Clip
+from ffzero.edits.movie import Movie, concat, open_movie
 from ffzero.edits.plan import Plan
 from ffzero.errors import UsageError
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
@@ -36,7 +36,7 @@ def cut_video(
     end = parse_time(end_time) if end_time is not None else None
     if duration is not None:
         end = start + parse_time(duration)
-    clip = open_movie(input_path).clip(start, end)
+    clip = open_movie(input_path).clip(start or None, end)
     return clip.write(output_path, boundary=boundary, overwrite=overwrite, reporter=reporter, cancel=cancel)
 
 

@@ -40,7 +40,18 @@ def slow_open(path):
     time.sleep(20)
 
 engine = FakeEngine(on_write=stubborn if MODE == "stubborn" else careful)
-vars(ffzero)["open"] = slow_open if MODE == "opening" else engine.open
+class Swallowed:
+    def __del__(self):
+        ready()
+        time.sleep(20)
+
+def swallowing_open(path):
+    Swallowed()
+    time.sleep(0.5)
+    print("this is not reached", file=sys.stderr)
+    return engine.open(path)
+
+vars(ffzero)["open"] = swallowing_open if MODE == "swallowing" else slow_open if MODE == "opening" else engine.open
 from ffzero.cli import main
 main()
 """
@@ -63,7 +74,7 @@ def start(mode: str, *options: str, ignored: signal.Signals | None = None) -> su
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("mode", ["careful", "opening"])
+@pytest.mark.parametrize("mode", ["careful", "opening", "swallowing"])
 def test_one_signal_stops_with_its_status_and_one_line(mode: str, number: signal.Signals) -> None:
     process = start(mode)
     process.send_signal(number)

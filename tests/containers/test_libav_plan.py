@@ -68,7 +68,7 @@ def test_keyframes(name: str) -> None:
         expected = [p.pts * p.time_base for p in container.demux(video=0) if p.is_keyframe and p.pts is not None]
     zero = remux.time_zero(source)
     assert keyframes(source) == [time - zero for time in expected]
-    assert len(expected) == 8
+    assert len(expected) >= 8
     assert keyframes(source, limit=2) == keyframes(source)[:2]
 
 
@@ -294,7 +294,7 @@ def test_progress_counts_bytes_up_to_what_was_copied(tmp_path: Path, monkeypatch
 def test_a_full_disk_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DiskFullError), open_errors(tmp_path / "o.mkv", output=True):
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(InvalidDataError, match="x.mkv"), open_errors("x.mkv"):
+    with pytest.raises(InvalidDataError, match=r"x\.mkv"), open_errors("x.mkv"):
         raise av.error.InvalidDataError(-1094995529, "Invalid data found")
     with pytest.raises(SourceNotFoundError), open_errors("x.mkv"):
         raise FileNotFoundError(2, "No such file or directory")

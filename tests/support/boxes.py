@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-__all__ = ["CONTAINERS", "Box", "children", "find", "interior_edits", "read_moov", "top_level", "walk"]
+__all__ = ["CONTAINERS", "Box", "children", "find", "interior_edits", "media_starts", "read_moov", "top_level", "walk"]
 
 CONTAINERS = frozenset(
     {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"mvex", b"moof", b"traf", b"udta"}
@@ -104,26 +104,49 @@ def read_moov(path: Path) -> bytes:
 def interior_edits(path: Path) -> list[Fraction]:
     """Return the times (s, movie timeline) at which the first video track jumps from one edit into another."""
     moov = read_moov(path)
-    for trak in find(moov, "moov/trak"):
-        handler = next(find(moov, "mdia/hdlr", trak.body, trak.end), None)
-        if handler is not None and moov[handler.body + 8 : handler.body + 12] == b"vide":
-            return _boundaries(moov, trak)
-    return []
-
-
-def _boundaries(moov: bytes, trak: Box) -> list[Fraction]:
-    elst = next(find(moov, "edts/elst", trak.body, trak.end), None)
+    video = next(_video_tracks(moov), None)
     mvhd = next(find(moov, "moov/mvhd"), None)
-    if elst is None or mvhd is None:
+    if video is None or mvhd is None:
         return []
-    (scale,) = struct.unpack_from(">I", moov, mvhd.body + (20 if moov[mvhd.body] else 12))
-    (count,) = struct.unpack_from(">I", moov, elst.body + 4)
-    row = ">qqi" if moov[elst.body] else ">iii"
-    rows = [struct.unpack_from(row, moov, elst.body + 8 + i * struct.calcsize(row)) for i in range(count)]
+    scale = _timescale(moov, mvhd)
     times, now, shown = [], Fraction(0), False
-    for duration, media_time, _ in rows:
+    for duration, media_time in _edits(moov, video):
         if shown and media_time >= 0:
             times.append(now)
         shown = shown or media_time >= 0
         now += Fraction(duration, scale)
     return times
+
+
+def media_starts(path: Path) -> list[float]:
+    """Return at what media time (s) the first edit of each video track begins: what is before it is hidden."""
+    moov = read_moov(path)
+    starts = []
+    for trak in _video_tracks(moov):
+        scale = _timescale(moov, next(find(moov, "mdia/mdhd", trak.body, trak.end)))
+        starts.append(next((time / scale for _, time in _edits(moov, trak) if time >= 0), 0.0))
+    return starts
+
+
+def _video_tracks(moov: bytes) -> Iterator[Box]:
+    for trak in find(moov, "moov/trak"):
+        handler = next(find(moov, "mdia/hdlr", trak.body, trak.end), None)
+        if handler is not None and moov[handler.body + 8 : handler.body + 12] == b"vide":
+            yield trak
+
+
+def _timescale(moov: bytes, header: Box) -> int:
+    """Return the timescale of an ``mvhd`` or ``mdhd``."""
+    scale: int = struct.unpack_from(">I", moov, header.body + (20 if moov[header.body] else 12))[0]
+    return scale
+
+
+def _edits(moov: bytes, trak: Box) -> list[tuple[int, int]]:
+    """Return (duration in movie ticks, media time in media ticks) of each edit."""
+    elst = next(find(moov, "edts/elst", trak.body, trak.end), None)
+    if elst is None:
+        return []
+    (count,) = struct.unpack_from(">I", moov, elst.body + 4)
+    row = ">qqi" if moov[elst.body] else ">Iii"
+    rows = (struct.unpack_from(row, moov, elst.body + 8 + i * struct.calcsize(row)) for i in range(count))
+    return [(duration, media_time) for duration, media_time, _ in rows]

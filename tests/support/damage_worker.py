@@ -1,8 +1,9 @@
 """Tries damaged files one after the other in a process of its own; run as ``python -m support.damage_worker``.
 
-Arguments: a JSON file with the cases, the first case to run, and a folder to work in. A line says that it is ready, then
-for each case a line of JSON goes to standard output: what came of it, how long it took and the process's peak memory. A case that hangs ends the process
-with a traceback (``faulthandler`` does so even inside native code), so its line is missing.
+Arguments: a JSON file with the cases, the first case to run, and a folder to work in. A line says that it is ready,
+then for each case a line of JSON goes to standard output: what came of it, how long it took and the process's peak
+memory. A case that hangs ends the process with a traceback (``faulthandler`` does so even inside native code), so its
+line is missing.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def main(jobs: str, first: str, folder: str) -> None:
 
     import ffzero
 
-    assert numpy
-    assert ffzero.open
+    assert numpy.__version__, "loaded first, so that it does not count as a case's"
+    assert callable(ffzero.open)
     print("ready", flush=True)
     for case in json.loads(Path(jobs).read_text())[int(first) :]:
         print(json.dumps(_run(case, Path(folder))), flush=True)
@@ -55,7 +56,9 @@ def _victim(case: dict[str, Any], folder: Path) -> tuple[Path, str]:
     if "seed" not in case and "length" not in case:
         return source, "as it is"
     data = source.read_bytes()
-    hurt, told = mutated(data, case["seed"]) if "seed" in case else (data[: case["length"]], f"first {case['length']} bytes")
+    hurt, told = (
+        mutated(data, case["seed"]) if "seed" in case else (data[: case["length"]], f"first {case['length']} bytes")
+    )
     victim = folder / f"victim{source.suffix}"
     victim.write_bytes(hurt)
     return victim, told
@@ -66,7 +69,7 @@ def _try(victim: Path, out: Path) -> tuple[str, str | None]:
     from ffzero.errors import FFZeroError
 
     out.mkdir(exist_ok=True)
-    done = []
+    done: list[str] = []
     try:
         _use(victim, out, done)
         outcome, bad = "done", None

@@ -145,4 +145,3 @@ _DAMAGES: tuple[Damage, ...] = (
     _flip, _flip, _flip, _word, _word, _word, _count, _count, _size, _size, _version, _retype, _drop, _double, _shorten,
     _swap, _zero,
 )  # fmt: skip
-

@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 DECODE_TIMEOUT_S = 110
+_JITTER = 64
+_IDLE = ("No filtered frames for output stream", "Output file is empty")
+"""Said of a stream with nothing to show in the range; whether there ought to be something is checked elsewhere."""
 _LOSSLESS = ("pcm_", "alac", "flac")
 _ADDRESS = re.compile(r" @ 0x[0-9a-fA-F]+")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -62,12 +65,26 @@ class Decode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pcm:
-    """Decoded sound of one stream: ``samples`` is (sample, channel), silence in gaps; ``start_s`` the first one's time."""
+    """Decoded sound of one stream: ``samples`` is (sample, channel), silence in gaps; ``start_s`` the first one's time.
+
+    ``jitter`` is by how many samples the container's times stray from a steady count: phones write such.
+    """
 
     start_s: Fraction
     rate: int
     samples: np.ndarray[Any, Any]
     lossless: bool
+    codec: str
+    jitter: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def sounds_from(self, time: Fraction) -> Fraction | None:
+        """Return when sound is first heard at or after ``time``, or ``None`` for never; gaps are in samples."""
+        heard = max(time, self.start_s)
+        for begin, end in self.gaps:
+            if begin <= (heard - self.start_s) * self.rate < end:
+                heard = self.start_s + Fraction(end, self.rate)
+        return heard if heard < self.end_s else None
 
     @property
     def end_s(self) -> Fraction:
@@ -172,7 +189,9 @@ def _decode(path: Path, key: str | None) -> Decode:
 
 def _normalised(text: str, path: Path) -> tuple[str, ...]:
     lines = {_NUMBER.sub("#", _ADDRESS.sub("", line.replace(str(path), "FILE"))).strip() for line in text.splitlines()}
-    return tuple(sorted(line for line in lines if line and "Last message repeated" not in line))
+    return tuple(
+        sorted(line for line in lines if line and not any(word in line for word in (*_IDLE, "Last message repeated")))
+    )
 
 
 def _frames(text: str) -> tuple[tuple[Frame, ...], ...]:
@@ -201,7 +220,7 @@ def decode_video_pyav(path: Path | IO[bytes], stream: int = 0) -> list[tuple[Fra
     """Return the same as ``decode_video`` by PyAV (other digests), also of an open file object."""
     with _open(path) as container:
         return [
-            (frame.pts * frame.time_base, hashlib.sha1(np.ascontiguousarray(frame.to_ndarray())).hexdigest())
+            (frame.pts * frame.time_base, hashlib.sha1(frame.to_ndarray().tobytes()).hexdigest())
             for frame in container.decode(video=stream)
         ]
 
@@ -215,21 +234,33 @@ def decode_audio_pcm(path: Path, stream: int = 0, *, key: str | None = None) -> 
 def _pcm(path: Path, stamp: tuple[int, int], stream: int, key: str | None) -> Pcm | None:
     with _open(path, key) as container:
         chosen = container.streams.audio[stream]
-        lossless = chosen.codec_context.name.startswith(_LOSSLESS)
+        codec = chosen.codec_context.name
         blocks = list(_blocks(container, chosen))
     if not blocks:
         return None
     start, rate, _ = blocks[0]
     parts: list[np.ndarray[Any, Any]] = []
-    length = 0
+    gaps: list[tuple[int, int]] = []
+    length = jitter = 0
     for pts, _, block in blocks:
         gap = round((pts - start) * rate) - length
+        if abs(gap) <= _JITTER:
+            jitter = max(jitter, abs(gap))
         if gap > 2:
             parts.append(np.zeros((gap, block.shape[1]), block.dtype))
+            gaps.append((length, length + gap))
             length += gap
         parts.append(block[-gap:] if gap < -2 else block)
         length += len(parts[-1])
-    return Pcm(start_s=start, rate=rate, samples=np.concatenate(parts), lossless=lossless)
+    return Pcm(
+        start_s=start,
+        rate=rate,
+        samples=np.concatenate(parts),
+        lossless=codec.startswith(_LOSSLESS),
+        codec=codec,
+        jitter=jitter,
+        gaps=tuple(gaps),
+    )
 
 
 def _blocks(container: Any, stream: Any) -> Iterator[tuple[Fraction, int, np.ndarray[Any, Any]]]:
@@ -301,8 +332,13 @@ def _kind(stream: Any) -> str:
 
 
 def _rotation(path: Path, index: int, key: str | None) -> int:
+    import av
+
     with _open(path, key) as container:
-        first = next(iter(container.decode(container.streams[index])), None)
+        try:
+            first = next(iter(container.decode(container.streams[index])), None)
+        except av.error.FFmpegError:  # encrypted, and no key at hand
+            first = None
         return int(first.rotation) if first is not None else 0
 
 

@@ -88,7 +88,8 @@ _plain("hdr10.mp4", *PICTURE, "-pix_fmt", "yuv420p10le", *_x265(HDR10))
 _plain("av1_10bit.mp4", *PICTURE, "-pix_fmt", "yuv420p10le", "-c:v", "libsvtav1", "-preset", "12", "-g", "40")
 _plain(
     "prores_tc_pcm24.mov",
-    *PICTURE, *SWEEP, "-c:v", "prores_ks", "-profile:v", "0", "-c:a", "pcm_s24le", "-timecode", "10:00:00:00", "-t", "3",
+    *PICTURE, *SWEEP, "-c:v", "prores_ks", "-profile:v", "0", "-c:a", "pcm_s24le",
+    "-timecode", "10:00:00:00", "-t", "3",
 )  # fmt: skip
 _plain("vfr.mp4", *PICTURE, "-vf", VFR, "-fps_mode", "vfr", "-enc_time_base", "1:90000", *_x264("keyint=40"))
 

@@ -57,9 +57,9 @@ def check_cut(
     zero = wanted[0].pts
     problems += _other_videos(before, after, told, found, zero, end)
     problems += _all_audio(source, output, told, found, zero, end, key)
-    problems += _tracks(told, found, warnings)
+    problems += _tracks(told, found, _wordless(told, zero, end), warnings)
     problems += _chapters(told, found, zero, end)
-    problems += _subtitles(told, found, zero, end)
+    problems += _subtitles(told, found, zero, end, frames[-1].pts)
     problems += _timecode(told, found, list(frames).index(wanted[0]))
     return problems
 
@@ -122,13 +122,20 @@ def _videos(decoded: Decode, description: Description) -> dict[str, list[tuple[F
 
 
 def _all_audio(
-    source: Path, output: Path, told: Description, found: Description, zero: Fraction, end: Fraction | None, key: str | None
+    source: Path,
+    output: Path,
+    told: Description,
+    found: Description,
+    zero: Fraction,
+    end: Fraction | None,
+    key: str | None,
 ) -> Iterator[str]:
     new = len(found.of("audio"))
     position = 0
     for number in range(len(told.of("audio"))):
         before = decode_audio_pcm(source, number, key=key)
-        if before is None or before.end_s <= zero or (end is not None and before.start_s >= end):
+        heard = before.sounds_from(zero) if before is not None else None
+        if before is None or heard is None or (end is not None and heard >= end):
             position += new == len(told.of("audio"))  # a track with nothing to say may go or stay
             continue
         if position >= new:
@@ -147,18 +154,18 @@ def check_audio(before: Pcm, after: Pcm | None, zero: Fraction, end: Fraction | 
         return [f"{before.rate} Hz x{before.samples.shape[1]} became {after.rate} Hz x{after.samples.shape[1]}"]
     problems = []
     begins = after.start_s + zero
-    ought = max(zero, before.start_s)
+    ought = before.sounds_from(zero) or zero
     off = (begins - ought) * before.rate
-    if abs(off) > Fraction(101, 100):
+    if abs(off) > Fraction(101, 100) + before.jitter:
         problems.append(f"starts {float(off):+.2f} samples from where it ought to")
     last = before.end_s if end is None else min(end, before.end_s)
     over = (after.end_s + zero - last) * before.rate
-    if not -2 <= over <= SOUND_TAIL:
+    if not -2 - before.jitter <= over <= SOUND_TAIL:
         problems.append(f"ends {float(over):+.1f} samples from where it ought to")
-    return problems + _same_sound(before, after, round((begins - before.start_s) * before.rate), before.lossless)
+    return problems + _same_sound(before, after, round((begins - before.start_s) * before.rate))
 
 
-def _same_sound(before: Pcm, after: Pcm, offset: int, lossless: bool) -> list[str]:
+def _same_sound(before: Pcm, after: Pcm, offset: int) -> list[str]:
     skip = max(0, -offset)
     want = before.samples[max(0, offset) :]
     have = after.samples[skip:]
@@ -166,10 +173,10 @@ def _same_sound(before: Pcm, after: Pcm, offset: int, lossless: bool) -> list[st
     want, have = want[:length], have[:length]
     if np.array_equal(want, have):
         return []
-    if lossless:
+    if before.lossless:
         wrong = int(np.argmax((want != have).any(axis=1)))
         return [f"lossless sound differs from sample {wrong} of {length} on{_best_shift(before, after, offset)}"]
-    return _similar(_mono(want), _mono(have))
+    return _similar(_mono(want), _mono(have), 0.15 if before.codec == "opus" else 0.05)
 
 
 def _best_shift(before: Pcm, after: Pcm, offset: int) -> str:
@@ -190,7 +197,8 @@ def _rms(samples: Array) -> float:
     return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
 
 
-def _similar(want: Array, have: Array) -> list[str]:
+def _similar(want: Array, have: Array, settling: float) -> list[str]:
+    """Compare lossy sound; ``settling`` is how much error, of the signal, its decoder may need at first."""
     if len(want) < 256:
         return []
     if _rms(want) < SILENCE or _rms(have) < SILENCE:
@@ -203,7 +211,7 @@ def _similar(want: Array, have: Array) -> list[str]:
         problems.append(f"correlates better ({best:.4f}, not {at_zero:.4f}) {lag:+d} samples off")
     error = have - want
     head, rest = _rms(error[:2048]) / _rms(want), _rms(error[2048:]) / _rms(want)
-    if head > max(0.05, 4 * rest):
+    if head > max(settling, 4 * rest):
         problems.append(f"begins with a disturbance ({head:.3f} of the signal; {rest:.3f} later)")
     return problems
 
@@ -220,7 +228,17 @@ def _correlation(want: Array, have: Array, limit: int = 1 << 19) -> tuple[float,
     return float(values[reach]), float(values[best]), best - reach
 
 
-def _tracks(told: Description, found: Description, warnings: Sequence[str]) -> Iterator[str]:
+def _wordless(told: Description, zero: Fraction, end: Fraction | None) -> list[int]:
+    """Return the indices of the subtitle tracks that say nothing in the range: they may go or stay."""
+    pairs = zip(told.of("subtitle"), told.cues, strict=True)
+    return [track.index for track, cues in pairs if not any(_within(cue, zero, end) for cue in cues)]
+
+
+def _within(cue: Cue | Chapter, zero: Fraction, end: Fraction | None) -> bool:
+    return cue.end_s > zero + TIME_SLACK and (end is None or cue.start_s < end - TIME_SLACK)
+
+
+def _tracks(told: Description, found: Description, wordless: Sequence[int], warnings: Sequence[str]) -> Iterator[str]:
     said = " ".join(warnings).lower()
     left = list(found.tracks)
     for track in told.tracks:
@@ -233,6 +251,8 @@ def _tracks(told: Description, found: Description, warnings: Sequence[str]) -> I
                 yield f"video {track.index}: rotation {track.rotation_degrees} became {twin.rotation_degrees}"
             if twin.dispositions != track.dispositions:
                 yield f"{track.kind} {track.index}: dispositions {track.dispositions} became {twin.dispositions}"
+        elif track.index in wordless:
+            continue
         elif track.kind == "data" and (told.chapters or "track" in said):
             continue  # a chapter track may be replaced by its list; one that cannot be kept is named
         elif track.kind not in ("audio", "subtitle") or not (said and track.kind in said):
@@ -243,8 +263,10 @@ def _chapters(told: Description, found: Description, zero: Fraction, end: Fracti
     wanted = [
         Chapter(start_s=max(Fraction(0), c.start_s - zero), end_s=c.end_s - zero, title=c.title)
         for c in told.chapters
-        if c.end_s > zero + TIME_SLACK and (end is None or c.start_s < end - TIME_SLACK)
+        if _within(c, zero, end)
     ]
+    if told.chapters and not wanted and [c.title for c in found.chapters] == [told.chapters[-1].title]:
+        return  # how long the last chapter lasts is a matter of taste: to its track's end or to the movie's
     same = len(wanted) == len(found.chapters) and all(
         a.title == b.title and abs(a.start_s - b.start_s) <= TIME_SLACK
         for a, b in zip(wanted, found.chapters, strict=True)
@@ -254,7 +276,10 @@ def _chapters(told: Description, found: Description, zero: Fraction, end: Fracti
         yield f"chapters: {lists[0]} wanted, {lists[1]} found"
 
 
-def _subtitles(told: Description, found: Description, zero: Fraction, end: Fraction | None) -> Iterator[str]:
+def _subtitles(
+    told: Description, found: Description, zero: Fraction, end: Fraction | None, last_picture: Fraction
+) -> Iterator[str]:
+    """Compare cues, clipped to the range; one that outlasts the pictures may be cut with them."""
     for number, (old, new) in enumerate(zip(told.cues, found.cues, strict=False)):
         wanted = [
             Cue(
@@ -263,10 +288,11 @@ def _subtitles(told: Description, found: Description, zero: Fraction, end: Fract
                 payload=cue.payload,
             )
             for cue in old
-            if cue.end_s > zero + TIME_SLACK and (end is None or cue.start_s < end - TIME_SLACK)
+            if _within(cue, zero, end)
         ]
         same = [c.payload for c in wanted] == [c.payload for c in new] and all(
-            abs(a.start_s - b.start_s) <= TIME_SLACK and abs(a.end_s - b.end_s) <= TIME_SLACK
+            abs(a.start_s - b.start_s) <= TIME_SLACK
+            and min(a.end_s, last_picture - zero) - TIME_SLACK <= b.end_s <= a.end_s + TIME_SLACK
             for a, b in zip(wanted, new, strict=True)
         )
         if not same:

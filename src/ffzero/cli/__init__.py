@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Sequence
-from typing import NoReturn, TextIO
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn, TextIO
 
 __all__ = ["main", "run"]
 
@@ -18,6 +19,8 @@ def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
 
 def main() -> NoReturn:
     """The ``ffzero`` program."""
+    import signal
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends it without a traceback
     from ffzero.cli.app import main

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -13,6 +15,7 @@ from ffzero.reporting import CancelToken
 
 __all__ = ["Interrupted", "StopState", "cancellable", "stop_signals"]
 
+_AGAIN_S = 0.005
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -40,6 +43,15 @@ class StopState:
             raise Interrupted
         self.token.cancel()
 
+    def unraisable(self, failure: sys.UnraisableHookArgs) -> None:
+        """The hook for exceptions that Python cannot raise: Interrupted comes again where a finaliser ate it."""
+        if isinstance(failure.exc_value, Interrupted) and self.signal_number is not None:
+            again = threading.Timer(_AGAIN_S, _thread.interrupt_main, [self.signal_number])  # not within this hook
+            again.daemon = True
+            again.start()
+        else:
+            sys.__unraisablehook__(failure)
+
 
 _state = StopState()
 
@@ -50,13 +62,16 @@ def stop_signals() -> Iterator[StopState]:
     global _state  # noqa: PLW0603 - signals are the process's, and so is this
     previous_state, _state = _state, StopState()
     previous: dict[signal.Signals, Any] = {}
+    previous_hook = sys.unraisablehook
     try:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
                     previous[number] = signal.signal(number, _state.handle)
+            sys.unraisablehook = _state.unraisable
         yield _state
     finally:
+        sys.unraisablehook = previous_hook
         for number, handler in previous.items():
             signal.signal(number, handler)
         _state = previous_state

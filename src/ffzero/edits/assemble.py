@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ffzero.containers.isobmff.writer import BLOCK, OutputMovie, OutputTrack, Pa
 from ffzero.edits.media import Media
 from ffzero.edits.planner import Layout, TrackLayout
 from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound, lay_timecode
+from ffzero.edits.cues import empty_cue
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
 from ffzero.extents.coalesce import coalesce
@@ -33,7 +33,6 @@ _BRIDGED_GAP_BYTES = 8192
 _PHASED_RUN_BYTES = 65536
 """Runs from this size on get filler before them, so that their blocks can be shared."""
 _MAX_KEPT_BOX_BYTES = 1 << 30
-_EMPTY_CUES = {"mov_text": b"\0\0", "text": b"\0\0", "wvtt": b"\0\0\0\x08vtte"}
 _NOT_CARRIED = frozenset(
     {"ftyp", "moov", "mdat", "free", "skip", "wide", "moof", "mfra", "sidx", "ssix", "styp", "prft", "emsg", "pnot"}
     | {"PICT", "meta", "imda", "meco"}
@@ -81,7 +80,9 @@ def _lay(track: TrackLayout, layout: Layout) -> Laid:
     if track.role == "video":
         return lay_pictures(track.placed, track.timescale)
     if track.role in ("text", "chapters"):
-        return lay_cues(track.placed, track.timescale, _EMPTY_CUES.get(track.model.entries[0].codec))
+        empty = empty_cue(track.model.entries[0].codec)
+        total = layout.duration if track.role == "text" else None  # an empty last title would be a chapter
+        return lay_cues(track.placed, track.timescale, empty, total)
     if track.role == "timecode" and all(item.take.track.entries[0].timecode for item in track.placed):
         medias = [layout.pieces[item.piece].request.media for item in track.placed]
         counters = [
@@ -246,18 +247,11 @@ def _chapters(layout: Layout) -> list[NeroChapter]:
     """Return the Nero chapters of all pieces, clipped and shifted; one that was running at a start begins there."""
     chapters: list[NeroChapter] = []
     for piece in layout.pieces:
-        running: NeroChapter | None = None
-        inside = []
-        for chapter in read_nero_chapters(piece.request.media.box.user_data):
-            if chapter.start <= piece.start:
-                running = chapter
-            elif chapter.start < piece.end:
-                inside.append(chapter)
-        found = ([replace(running, start=piece.start)] if running else []) + inside
-        chapters += [replace(chapter, start=chapter.start - piece.start + piece.at) for chapter in found]
+        media = piece.request.media
+        found = read_nero_chapters(media.box.user_data)
+        ends = [*(chapter.start for chapter in found[1:]), media.chapters_end]
+        for chapter, end in zip(found, ends, strict=False):
+            if chapter.start < piece.end and (end is None or end > piece.start):
+                start = max(chapter.start, piece.start) - piece.start + piece.at
+                chapters.append(replace(chapter, start=start))
     return chapters
-
-
-def duration_of(layout: Layout) -> Fraction:
-    """Return the clip's length in seconds."""
-    return layout.duration

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from ffzero.edits.movie import Movie, open_movie
+from ffzero.edits.execute import open_clip, plan_clip, rope_of, write_clip
+from ffzero.edits.ffmpeg_input import FFmpegInput
+from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
 from ffzero.errors import UsageError
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
 from ffzero.timebase import format_time
 
-if TYPE_CHECKING:
-    from ffzero.edits.ffmpeg_input import FFmpegInput
-
-__all__ = ["Clip", "Piece", "concat"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """``[start, end)`` of a movie's timeline, in seconds; ``end`` is ``None`` for the whole rest."""
-
-    movie: Movie
-    start: Fraction
-    end: Fraction | None
-
-    def joined(self, other: Piece) -> Piece | None:
-        """Return one piece for both where ``other`` goes on exactly where this ends."""
-        if self.movie is other.movie and self.end is not None and self.end == other.start:
-            return Piece(movie=self.movie, start=self.start, end=other.end)
-        return None
+__all__ = ["Clip"]
 
 
 class Clip:
@@ -59,8 +41,8 @@ class Clip:
 
     def __repr__(self) -> str:
         texts = [
-            f"{os.path.basename(piece.movie.path)}"
-            f"[{format_time(piece.start)}:{format_time(piece.end) if piece.end is not None else ''}]"
+            f"{os.path.basename(piece.input.path)}"
+            f"[{'' if piece.start is None else format_time(piece.start)}:{'' if piece.end is None else format_time(piece.end)}]"
             for piece in self.pieces
         ]
         return f"<ffzero.Clip {' + '.join(texts)}>"
@@ -73,9 +55,7 @@ class Clip:
         wants no hidden pictures at all. ``output``, where given, tells the container. Reads at most the samples at the
         cut points; writes nothing.
         """
-        from ffzero.edits.execute import plan_clip
-
-        return plan_clip(self, boundary, output)
+        return plan_clip(self.pieces, boundary, output)
 
     def write(
         self,
@@ -94,10 +74,8 @@ class Clip:
         unless ``overwrite``, ``RenderRequiredError`` where frames would have to be coded anew, ``IncompatibleError``,
         ``DiskFullError`` and others of ``ffzero.errors``.
         """
-        from ffzero.edits.execute import write_clip
-
         return write_clip(
-            self, output, boundary=boundary, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel
+            self.pieces, output, boundary=boundary, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel
         )
 
     def open(self, boundary: str = "auto") -> IO[bytes]:
@@ -105,32 +83,12 @@ class Clip:
 
         MP4 and MOV sources only. Reads go to the sources; one that changed raises ``SourceChangedError``.
         """
-        from ffzero.edits.execute import open_clip
-
-        return open_clip(self, boundary)
+        return open_clip(self.pieces, boundary)
 
     def ffmpeg_input(self, boundary: str = "auto") -> FFmpegInput:
         """Return FFmpeg arguments that read the clip without it being written: ``[ffmpeg, *clip.ffmpeg_input(), ...]``.
 
         The list also carries ``url`` and ``options`` for ``av.open(url, options=options)``. The small files that it
-        refers to live in a private temporary folder until it is closed, or garbage-collected.
+        refer to live in a private temporary folder until it is closed, or garbage-collected.
         """
-        from ffzero.edits.ffmpeg_input import ffmpeg_input
-
-        return ffmpeg_input(self, boundary)
-
-
-def concat(items: Iterable[Clip | Movie | str | os.PathLike[str]]) -> Clip:
-    """Join clips, movies or paths (whole files) into one clip. Raises ``UsageError`` for an empty list."""
-    pieces: list[Piece] = []
-    opened: dict[str, Movie] = {}
-    for item in items:
-        if isinstance(item, Clip):
-            pieces += item.pieces
-        elif isinstance(item, Movie):
-            pieces.append(Piece(movie=item, start=Fraction(0), end=None))
-        else:
-            name = os.fspath(item)
-            movie = opened.get(name) or opened.setdefault(name, open_movie(name))
-            pieces.append(Piece(movie=movie, start=Fraction(0), end=None))
-    return Clip(pieces)
+        return FFmpegInput.of(rope_of(self.pieces, boundary))

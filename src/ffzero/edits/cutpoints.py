@@ -10,7 +10,8 @@ Pure: the only thing asked of a file is ``peek``, which says what an access unit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -19,13 +20,16 @@ from ffzero.containers.isobmff.presentation import Span
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.search import Shown, first_pts_at_or_after, shown_between
 from ffzero.containers.nal import AccessUnit, RandomAccess
+from ffzero.containers.runs import Runs, frozen
 
-__all__ = ["Peek", "Take", "closed_stop", "next_clean_sync", "take_pictures", "take_sound"]
+__all__ = ["Peek", "Take", "closed_stop", "next_clean_sync", "take_pictures", "take_sound", "usual_duration"]
 
 Peek = Callable[[Track, int], AccessUnit | None]
 """Says what sample ``n`` of a track is, or ``None`` where its codec has no access units that ffzero reads."""
 
 _MAX_STEPS_BACK = 4096
+_LONGEST_LEAD_S = 3
+_UNSQUEEZED_SAMPLES = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +52,83 @@ class Take:
     hidden_after: int = 0
     natural_stop: int = 0
     """Where the last shown sample would end by itself."""
+    packet_ticks: int = 0
+    """What each packet decodes to, where that is constant: hidden packets are given this duration, because a decoder
+    trims what it decodes and not what the table says."""
+    squeezed: int = 0
+    """How many of the first samples, all hidden, are decoded one tick after another instead of at their own times.
+
+    A long hidden lead makes FFmpeg's probing end before it meets the other tracks, and players that ignore edits lag.
+    """
+    not_sync: tuple[int, ...] = ()
+    """Samples in the hidden lead that the file calls sync samples and that are none: players would start there."""
     note: str = ""
 
     def descriptions(self) -> list[int]:
         """Return the sample entry numbers that the samples use."""
         return self.track.table.chunks.descriptions_between(self.first, self.stop)
 
+    @property
+    def lead(self) -> int:
+        """Ticks from the kept table's beginning to ``media_start``."""
+        if not self.packet_ticks:
+            return self.media_start - self.origin_dts
+        shown = self.first + self.hidden_before
+        return self.hidden_before * self.packet_ticks + self.media_start - self.track.table.dts(shown)
+
+    @property
+    def origin_dts(self) -> int:
+        """The dts at which the kept table begins: that of ``first``, moved over the leading pictures dropped after it."""
+        if self.squeezed:
+            return self.track.table.dts(self.first + self.squeezed) - self._kept_of(self.squeezed)
+        return self.track.table.dts(self.first) + self._moved
+
+    def _kept_of(self, count: int) -> int:
+        """Return how many of the first ``count`` samples are not dropped."""
+        return count - sum(high - low for low, high in self.drops if high <= self.first + count)
+
+    @property
+    def _moved(self) -> int:
+        """Ticks by which the first sample is decoded later, so that its duration stays its own.
+
+        FFmpeg takes a key picture whose duration reaches past the edit for one after it.
+        """
+        if not self.drops or self.drops[0][0] != self.first + 1:
+            return 0
+        table, (low, high) = self.track.table, self.drops[0]
+        gone = table.dts(high) - table.dts(low)
+        return gone if table.pts(self.first) >= table.dts(self.first) + gone else 0
+
     def table(self) -> SampleTable:
         """Return the kept samples as a table whose dts begins at 0 and whose last duration is not 0."""
         table = self.track.table.slice(self.first, self.stop)
         for low, high in reversed(self.drops):
             table = table.without(low - self.first, high - self.first)
+        if self.squeezed:
+            table = table.squeezed(self._kept_of(self.squeezed))
+        elif self._moved:
+            table = table.with_first_later(self._moved)
+        if self.not_sync:
+            wrong = [self._kept_of(sample - self.first) for sample in self.not_sync]
+            numbers = np.arange(table.count) if table.sync is None else table.sync
+            table = replace(table, sync=frozen(np.setdiff1d(numbers, wrong)))
+        if self.packet_ticks and self.hidden_before:
+            hidden = Runs.constant(self.hidden_before, self.packet_ticks)
+            shown = table.durations.slice(self.hidden_before, table.count)
+            table = replace(table, durations=Runs.concat([hidden, shown]))
         if table.count and table.durations.at(table.count - 1) == 0:
-            table = table.with_last_duration(_usual_duration(self.track.table))
+            table = table.with_last_duration(usual_duration(self.track.table))
         return table
 
 
-def _usual_duration(table: SampleTable) -> int:
+def _squeezable(table: SampleTable, sync: int, first_shown: int, media_start: int) -> int:
+    """Return how many samples from ``sync`` on may be squeezed: none of a short lead, and not those next to the cut."""
+    stop = first_shown - _UNSQUEEZED_SAMPLES
+    lead = media_start - table.dts(sync)
+    return max(0, stop - sync) if lead > _LONGEST_LEAD_S * table.timescale else 0
+
+
+def usual_duration(table: SampleTable) -> int:
     """Return the duration of most samples, for a last one that the file gives none."""
     runs = table.durations.merged()
     positive = runs.values > 0
@@ -92,6 +156,9 @@ def take_pictures(track: Track, span: Span, low: int, high: int, peek: Peek, *, 
         shown = shown_between(table, low, high) or shown
     drops = tuple(_leading(table, sync, sync_pts, shown.stop)) if clean else ()
     dropped = sum(stop - first for first, stop in drops)
+    later = takewhile(lambda number: number > sync, _candidates_back(table, shown.first))
+    passed_over = tuple(number for number in later if table.pts(number) <= shown.first_pts)
+    squeezed = _squeezable(table, sync, shown.first, shown.first_pts)
     hidden_after = _count_at_or_after(table, sync, shown.stop, high)
     following = first_pts_at_or_after(table, shown.last_pts + 1)
     natural = following if following is not None else shown.last_pts + _last_duration(table)
@@ -108,25 +175,30 @@ def take_pictures(track: Track, span: Span, low: int, high: int, peek: Peek, *, 
         hidden_before=shown.stop - sync - dropped - shown.count - hidden_after,
         hidden_after=hidden_after,
         natural_stop=natural,
+        not_sync=passed_over,
+        squeezed=squeezed if all(stop <= sync + squeezed for _, stop in drops) else 0,
         note=note,
     )
 
 
 def _last_duration(table: SampleTable) -> int:
-    return table.durations.at(table.count - 1) or _usual_duration(table)
+    return table.durations.at(table.count - 1) or usual_duration(table)
 
 
 def _random_access(track: Track, shown: Shown, peek: Peek) -> tuple[int, bool, str]:
     """Return the sample at which decoding starts, whether its leading pictures serve nothing later, and a note."""
-    fallback = None
+    fallback = gradual = None
     for candidate in _candidates_back(track.table, shown.first):
         if track.table.pts(candidate) > shown.first_pts:
             continue  # a leading picture of it is shown: decoding must start earlier
-        if fallback is None:
-            fallback = candidate
         unit = peek(track, candidate)
-        if unit is None or _serves(track, candidate, unit, shown, peek):
-            return candidate, unit is None or unit.random_access is not RandomAccess.GRADUAL, ""
+        if unit is None or unit.random_access in (RandomAccess.CLOSED, RandomAccess.OPEN):
+            return candidate, True, ""
+        fallback = candidate if fallback is None else fallback
+        if gradual is None and _recovers(track, candidate, unit, shown, peek):
+            gradual = candidate
+    if gradual is not None:
+        return gradual, False, "decoding starts at an intra refresh: some players show nothing until it is complete"
     if fallback is not None:
         return fallback, False, "no clean random access picture before the cut; the sync sample table is trusted"
     return 0, False, "no random access picture before the cut: its first pictures may not decode, as in the source"
@@ -141,9 +213,10 @@ def _candidates_back(table: SampleTable, last: int) -> Iterator[int]:
         yield int(numbers[position])
 
 
-def _serves(track: Track, candidate: int, unit: AccessUnit, shown: Shown, peek: Peek) -> bool:
+def _recovers(track: Track, candidate: int, unit: AccessUnit, shown: Shown, peek: Peek) -> bool:
+    """Whether pictures are right from the first shown one on when decoding starts at a gradual refresh."""
     if unit.random_access is not RandomAccess.GRADUAL:
-        return unit.random_access is not RandomAccess.NONE
+        return False
     recovered = _recovered(track, candidate, unit.recovery_frames, shown.first, peek)
     return recovered is not None and track.table.pts(recovered) <= shown.first_pts
 
@@ -225,10 +298,11 @@ def next_clean_sync(track: Track, after_pts: int, peek: Peek) -> int | None:
     return None
 
 
-def take_sound(track: Track, span: Span, low: int, high: int, *, preroll: int) -> Take | None:
+def take_sound(track: Track, span: Span, low: int, high: int, *, preroll: int, packet_ticks: int = 0) -> Take | None:
     """Return what ``[low, high)`` (media ticks) needs of a track whose samples follow one another in time.
 
-    Serves audio and data alike. ``preroll`` is how many samples before the first are kept for the decoder.
+    Serves audio and data alike. ``preroll`` is how many samples before the first are kept for the decoder,
+    ``packet_ticks`` what a packet decodes to (0: its duration); where its duration says more, there is a gap.
     """
     table = track.table
     low = max(low, span.media_start, table.start_dts)
@@ -238,11 +312,15 @@ def take_sound(track: Track, span: Span, low: int, high: int, *, preroll: int) -
     first = table.first_at_or_after_dts(low)
     if first == table.count or table.dts(first) > low:
         first -= 1
+        if packet_ticks and low - table.dts(first) >= packet_ticks:  # the cut falls into a gap behind the packet
+            first += 1
+            low = table.dts(first)
+            if low >= high:
+                return None
     stop = max(first + 1, table.first_at_or_after_dts(high))
-    kept = max(0, first - preroll)
-    if table.sync is not None and len(table.sync):
-        position = int(np.searchsorted(table.sync, kept, side="right")) - 1
-        kept = int(table.sync[max(position, 0)]) if table.sync[0] <= kept else kept
+    if packet_ticks and stop == first + 1 and stop < table.count:
+        stop += 1  # FFmpeg drops a last packet that the edit begins inside of
+    kept = _sync_before(table, max(0, first - preroll))
     return Take(
         track=track,
         first=_packet_start(table, kept),
@@ -253,7 +331,14 @@ def take_sound(track: Track, span: Span, low: int, high: int, *, preroll: int) -
         shown=stop - first,
         hidden_before=first - kept,
         natural_stop=min(table.dts(stop), span.media_stop),
+        packet_ticks=packet_ticks,
     )
+
+
+def _sync_before(table: SampleTable, sample: int) -> int:
+    if table.sync is None or not len(table.sync) or int(table.sync[0]) > sample:
+        return sample
+    return int(table.sync[int(np.searchsorted(table.sync, sample, side="right")) - 1])
 
 
 def _packet_start(table: SampleTable, sample: int) -> int:

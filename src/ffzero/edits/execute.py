@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from ffzero.containers.detect import container_for_output
 from ffzero.edits.assemble import assemble
-from ffzero.edits.movie import require_media
+from ffzero.edits.inputs import require_media
+from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
 from ffzero.edits.planner import Layout, PieceRequest, lay_out
 from ffzero.errors import UnsupportedError, UsageError
@@ -20,9 +21,6 @@ from ffzero.extents.reader import RopeReader
 from ffzero.extents.rope import Rope
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
 from ffzero.storage.sinks import FileSink
-
-if TYPE_CHECKING:
-    from ffzero.edits.clip import Clip
 
 __all__ = ["open_clip", "plan_clip", "rope_of", "write_clip"]
 
@@ -35,12 +33,12 @@ class _Prepared:
     rope: Rope | None
 
 
-def _prepare(clip: Clip, boundary: str) -> _Prepared:
+def _prepare(pieces: Sequence[Piece], boundary: str) -> _Prepared:
     """Plan a clip of MP4/MOV sources down to its bytes, where nothing has to be rendered."""
     requests = []
-    for piece in clip.pieces:
-        assert piece.movie.media is not None
-        requests.append(PieceRequest(media=piece.movie.media, start=piece.start, end=piece.end))
+    for piece in pieces:
+        assert piece.input.media is not None
+        requests.append(PieceRequest(media=piece.input.media, start=piece.start or Fraction(0), end=piece.end))
     layout = lay_out(requests, boundary)
     plan = Plan(
         method="rope",
@@ -78,9 +76,9 @@ def _piece_data(layout: Layout) -> list[Mapping[str, Any]]:
     ]
 
 
-def _goes_by_rope(clip: Clip, output: str | os.PathLike[str] | None) -> bool:
+def _goes_by_rope(pieces: Sequence[Piece], output: str | os.PathLike[str] | None) -> bool:
     """Whether sources and output are all of the MP4 family."""
-    if any(piece.movie.media is None for piece in clip.pieces):
+    if any(piece.input.media is None for piece in pieces):
         return False
     return output is None or not _is_plain_file_name(output) or container_for_output(output) == "isobmff"
 
@@ -89,17 +87,17 @@ def _is_plain_file_name(output: str | os.PathLike[str]) -> bool:
     return not (os.path.exists(output) and not os.path.isfile(output))
 
 
-def plan_clip(clip: Clip, boundary: str, output: str | os.PathLike[str] | None) -> Plan:
+def plan_clip(pieces: Sequence[Piece], boundary: str, output: str | os.PathLike[str] | None) -> Plan:
     """See ``Clip.plan``."""
-    if _goes_by_rope(clip, output):
-        return _prepare(clip, boundary).plan
+    if _goes_by_rope(pieces, output):
+        return _prepare(pieces, boundary).plan
     if output is None:
-        output = "clip" + os.path.splitext(clip.pieces[0].movie.path)[1]
-    return _remux_plan(clip, boundary, output)[0]
+        output = "clip" + os.path.splitext(pieces[0].input.path)[1]
+    return _remux_plan(pieces, boundary, output)[0]
 
 
 def write_clip(
-    clip: Clip,
+    pieces: Sequence[Piece],
     output: str | os.PathLike[str],
     *,
     boundary: str,
@@ -112,14 +110,14 @@ def write_clip(
     started = time.perf_counter()
     sink = FileSink(output, overwrite=overwrite, fsync=fsync)
     sink.check()
-    if not _goes_by_rope(clip, output):
+    if not _goes_by_rope(pieces, output):
         from ffzero.containers.libav import execute_remux
 
-        plan, remux = _remux_plan(clip, boundary, output)
+        plan, remux = _remux_plan(pieces, boundary, output)
         result = execute_remux(remux, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
         return replace(result, warnings=tuple(dict.fromkeys((*plan.warnings, *result.warnings))))
     reporter(ProgressEvent(stage="plan", done=0, total=None))
-    prepared = _prepare(clip, boundary)
+    prepared = _prepare(pieces, boundary)
     prepared.plan.require_no_render()
     assert prepared.rope is not None and prepared.plan.bytes_header is not None
     copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel)
@@ -137,21 +135,21 @@ def write_clip(
     )
 
 
-def rope_of(clip: Clip, boundary: str) -> Rope:
+def rope_of(pieces: Sequence[Piece], boundary: str) -> Rope:
     """Return the file that a clip of MP4/MOV sources makes, as a rope. Raises ``RenderRequiredError`` and others."""
-    require_media([piece.movie for piece in clip.pieces])
-    prepared = _prepare(clip, boundary)
+    require_media([piece.input for piece in pieces])
+    prepared = _prepare(pieces, boundary)
     prepared.plan.require_no_render()
     assert prepared.rope is not None
     return prepared.rope
 
 
-def open_clip(clip: Clip, boundary: str) -> IO[bytes]:
+def open_clip(pieces: Sequence[Piece], boundary: str) -> IO[bytes]:
     """See ``Clip.open``."""
-    return io.BufferedReader(RopeReader(rope_of(clip, boundary)), buffer_size=_READ_BUFFER_BYTES)
+    return io.BufferedReader(RopeReader(rope_of(pieces, boundary)), buffer_size=_READ_BUFFER_BYTES)
 
 
-def _remux_plan(clip: Clip, boundary: str, output: str | os.PathLike[str]) -> tuple[Plan, Any]:
+def _remux_plan(pieces: Sequence[Piece], boundary: str, output: str | os.PathLike[str]) -> tuple[Plan, Any]:
     """Plan a stream copy through libav; its pieces start at key pictures whatever the boundary asked for."""
     from ffzero.containers.libav import RemuxPiece, plan_remux
 
@@ -160,23 +158,32 @@ def _remux_plan(clip: Clip, boundary: str, output: str | os.PathLike[str]) -> tu
             raise UsageError(f"unknown boundary {boundary!r}", expected="auto, keyframe, edit-list, render")
         raise UnsupportedError(
             f"boundary {boundary!r} is not to be had here: only MP4 and MOV can be cut exactly without coding anew yet",
-            path=clip.pieces[0].movie.path,
+            path=pieces[0].input.path,
             hint="Use boundary 'keyframe'; the plan says where the cut falls",
         )
-    pieces = [
-        RemuxPiece(path=piece.movie.path, start_s=piece.start or None, end_s=piece.end) for piece in clip.pieces
-    ]
-    remux = plan_remux(pieces, output)
-    data = remux.to_dict()
-    return (
-        Plan(
-            method="remux",
-            boundary="keyframe",
-            segments=(),
-            pieces=tuple(data["pieces"]),
-            duration_s=Fraction(sum(piece["end_s"] - piece["start_s"] for piece in data["pieces"])),
-            frames_copied=0,
-            warnings=tuple(data["warnings"]),
-        ),
-        remux,
+    remux = plan_remux(
+        [RemuxPiece(path=piece.input.path, start_s=piece.start, end_s=piece.end) for piece in pieces], output
     )
+    lengths = [
+        piece.actual_end_s - piece.actual_start_s for piece in remux.pieces if piece.actual_end_s is not None
+    ]
+    plan = Plan(
+        method="remux",
+        boundary="keyframe",
+        segments=(),
+        pieces=tuple(
+            {
+                "input": piece.path,
+                "requested_start_s": None if piece.start_s is None else float(piece.start_s),
+                "requested_end_s": None if piece.end_s is None else float(piece.end_s),
+                "start_s": float(piece.actual_start_s),
+                "end_s": None if piece.actual_end_s is None else float(piece.actual_end_s),
+            }
+            for piece in remux.pieces
+        ),
+        duration_s=sum(lengths, Fraction(0)),
+        frames_copied=0,
+        explanation=str(remux),
+        warnings=remux.warnings,
+    )
+    return plan, remux

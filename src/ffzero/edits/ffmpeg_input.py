@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from ffzero.edits.execute import rope_of
 from ffzero.errors import UnsupportedError
 from ffzero.extents.rope import Rope
 from ffzero.storage.local import LocalSource
 
-if TYPE_CHECKING:
-    from ffzero.edits.clip import Clip
-
-__all__ = ["FFmpegInput", "ffmpeg_input"]
+__all__ = ["FFmpegInput"]
 
 _PROTOCOLS = "file,subfile,concatf"
 
@@ -34,7 +30,22 @@ class FFmpegInput(list[str]):
         self.url = url
         self.options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": "mov"}
         super().__init__(["-protocol_whitelist", _PROTOCOLS, "-f", "mov", "-i", url])
-        self._finalizer = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._folder = folder
+
+    @classmethod
+    def of(cls, rope: Rope) -> Self:
+        """Make the input for a rope of files. The folder is removed by ``close``, at the latest when Python ends."""
+        folder = tempfile.mkdtemp(prefix="ffzero-")
+        atexit.register(_remove, folder, os.getpid())
+        try:
+            lines = list(_parts(rope, folder))
+            listing = os.path.join(folder, "parts")
+            with open(listing, "w", encoding="ascii") as file:
+                file.writelines(f"{line}\n" for line in lines)
+        except BaseException:
+            _remove(folder, os.getpid())
+            raise
+        return cls(folder, f"concatf:{listing}")
 
     def __enter__(self) -> Self:
         return self
@@ -46,22 +57,12 @@ class FFmpegInput(list[str]):
 
     def close(self) -> None:
         """Remove the temporary folder; the arguments are of no use afterwards."""
-        self._finalizer()
+        _remove(self._folder, os.getpid())
 
 
-def ffmpeg_input(clip: Clip, boundary: str) -> FFmpegInput:
-    """Make the input for a clip of MP4 or MOV sources; see ``Clip.ffmpeg_input``."""
-    rope = rope_of(clip, boundary)
-    folder = tempfile.mkdtemp(prefix="ffzero-")
-    try:
-        lines = list(_parts(rope, folder))
-        listing = os.path.join(folder, "parts")
-        with open(listing, "w", encoding="ascii") as file:
-            file.writelines(f"{line}\n" for line in lines)
-    except BaseException:
+def _remove(folder: str, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child must not take the folder from its parent
         shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return FFmpegInput(folder, f"concatf:{listing}")
 
 
 def _parts(rope: Rope, folder: str) -> Iterator[str]:

@@ -84,15 +84,22 @@ class Media:
 
     @property
     def range(self) -> tuple[Fraction, Fraction]:
-        """The movie's time range: from its first picture or sound to its last."""
+        """The movie's time range: from its first picture, sound or cue to the last."""
         ranges = [
             found
             for track in self.box.tracks
-            if self.role(track) in ("video", "audio") and (found := self.track_range(track))
+            if self.role(track) in ("video", "audio", "text") and (found := self.track_range(track))
         ] or [found for track in self.box.tracks if (found := self.track_range(track))]
         if not ranges:
             return Fraction(0), Fraction(0)
         return min(start for start, _ in ranges), max(end for _, end in ranges)
+
+    @property
+    def chapters_end(self) -> Fraction | None:
+        """Where the last chapter ends, as a chapter track tells; ``None`` where there is none."""
+        tracks = [track for track in self.box.tracks if track.id in self.chapter_tracks and track.handler == "text"]
+        ranges = [found for track in tracks if (found := self.track_range(track))]
+        return ranges[0][1] if ranges else None
 
     def peek(self, track: Track, sample: int) -> AccessUnit | None:
         """Say what an H.264 or HEVC sample is; reads that sample. ``None`` for other codecs and encrypted samples."""

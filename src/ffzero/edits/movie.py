@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from ffzero.containers.detect import detect
 from ffzero.containers.info import MovieInfo
+from ffzero.edits.clip import Clip
 from ffzero.edits.describe import bitrate_of, describe, keyframes_of
+from ffzero.edits.inputs import Input, open_input
 from ffzero.edits.media import Media
-from ffzero.errors import SourceError, TimeRangeError, UnsupportedError
-from ffzero.storage.local import LocalSource
+from ffzero.edits.pieces import Piece
+from ffzero.errors import TimeRangeError
 from ffzero.timebase import TimeLike, parse_time
 
-if TYPE_CHECKING:
-    from ffzero.edits.clip import Clip
-
-__all__ = ["Movie", "open_movie"]
-
-_SNIFF_BYTES = 4096
+__all__ = ["Movie", "concat", "open_movie"]
 
 
 class Movie:
@@ -31,10 +27,8 @@ class Movie:
     libav by stream copy. Use it as a context manager or not: it holds no descriptor open.
     """
 
-    def __init__(self, path: str, container: str, media: Media | None) -> None:
-        self.path = path
-        self.container = container
-        self.media = media
+    def __init__(self, source: Input) -> None:
+        self.input = source
         self._info: MovieInfo | None = None
 
     def __enter__(self) -> Self:
@@ -48,6 +42,20 @@ class Movie:
     def close(self) -> None:
         """Let go of cached tables; clips made before stay usable."""
         self._info = None
+
+    @property
+    def path(self) -> str:
+        return self.input.path
+
+    @property
+    def container(self) -> str:
+        """The container family: ``isobmff``, ``matroska``, ``mpegts``, ..."""
+        return self.input.container
+
+    @property
+    def media(self) -> Media | None:
+        """The index, for MP4 and MOV."""
+        return self.input.media
 
     def __repr__(self) -> str:
         return f"<ffzero.Movie {self.path!r} {self.container}>"
@@ -89,19 +97,17 @@ class Movie:
 
     def __getitem__(self, times: slice) -> Clip:
         """Return the clip of ``[start, stop)``: seconds, ``"1:02.5"``, Fraction or timedelta; an end left out is open."""
-        from ffzero.edits.clip import Clip, Piece
-
         if not isinstance(times, slice) or times.step is not None:
             raise TimeRangeError("a movie is sliced by times", hint="Write movie[10.5:40.5], or movie[:] for all of it")
-        start = Fraction(0) if times.start is None else parse_time(times.start)
-        end = None if times.stop is None else parse_time(times.stop)
-        if end is not None and end <= start:
-            raise TimeRangeError(f"the range ends at {times.stop!r}, not after its start at {times.start!r}")
-        return Clip((Piece(movie=self, start=start, end=end),))
+        return self.clip(times.start, times.stop)
 
-    def clip(self, start: TimeLike = 0, end: TimeLike | None = None) -> Clip:
+    def clip(self, start: TimeLike | None = None, end: TimeLike | None = None) -> Clip:
         """Return the clip of ``[start, end)``; the same as slicing."""
-        return self[start:end]  # type: ignore[misc]  # slices of times, not of ints
+        first = None if start is None else parse_time(start)
+        stop = None if end is None else parse_time(end)
+        if stop is not None and stop <= (first or 0):
+            raise TimeRangeError(f"the range ends at {end}, not after its start at {start or 0}")
+        return Clip((Piece(input=self.input, start=first, end=stop),))
 
 
 def open_movie(path: str | os.PathLike[str]) -> Movie:
@@ -109,24 +115,21 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
 
     Raises ``SourceNotFoundError``, ``InvalidDataError`` for damage, ``UnsupportedError`` for what is no media.
     """
-    source = LocalSource.open(path)
-    if not source.size_bytes:
-        raise SourceError("the file is empty", path=source.path)
-    head = source.read_at(0, min(_SNIFF_BYTES, source.size_bytes))
-    container = detect(head)
-    if container == "isobmff":
-        from ffzero.containers.isobmff.movie import read_movie
-
-        return Movie(source.path, container, Media(box=read_movie(source)))
-    return Movie(source.path, container, None)
+    return Movie(open_input(path))
 
 
-def require_media(movies: Sequence[Movie]) -> None:
-    """Raise ``UnsupportedError`` unless every movie is edited by its own index."""
-    for movie in movies:
-        if movie.media is None:
-            raise UnsupportedError(
-                f"a {movie.container} file cannot be read as an unwritten clip yet",
-                path=movie.path,
-                hint="Write the clip to a file first",
-            )
+def concat(items: Iterable[Clip | Movie | str | os.PathLike[str]]) -> Clip:
+    """Join clips, movies or paths (whole files) into one clip. Raises ``UsageError`` for an empty list."""
+    pieces: list[Piece] = []
+    opened: dict[str, Input] = {}
+    for item in items:
+        if isinstance(item, Clip):
+            pieces += item.pieces
+            continue
+        if isinstance(item, Movie):
+            source = item.input
+        else:
+            name = os.path.abspath(item)
+            source = opened.get(name) or opened.setdefault(name, open_input(item))
+        pieces.append(Piece(input=source, start=None, end=None))
+    return Clip(pieces)

@@ -113,6 +113,8 @@ class Plan:
     bytes_total: int | None = None
     bytes_header: int | None = None
     extents: int | None = None
+    explanation: str = ""
+    """What ``str()`` gives instead of the segments, where the plan is another engine's."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -155,7 +157,7 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return self.explanation or "\n".join(_lines(self))
 
 
 def _lines(plan: Plan) -> list[str]:

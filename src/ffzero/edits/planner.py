@@ -15,12 +15,13 @@ from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.presentation import Span
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.edits.compatibility import Difference, Outcome, TrackKey, compare_entries, explain, match_tracks
-from ffzero.edits.cutpoints import Take, next_clean_sync, take_pictures, take_sound
+from ffzero.edits.cues import empty_cue
+from ffzero.edits.cutpoints import Take, next_clean_sync, take_pictures, take_sound, usual_duration
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.sequence import Placed
 from ffzero.errors import EncryptedError, TimeRangeError, UsageError
-from ffzero.timebase import TOLERANCE, Rounding, common_timescale, format_time, to_ticks
+from ffzero.timebase import TOLERANCE, Rounding, common_timescale, format_time, rescale, to_ticks
 
 __all__ = ["Layout", "PieceRequest", "TrackLayout", "lay_out"]
 
@@ -193,10 +194,10 @@ def _sound_takes(media: Media, track: Track, start: Fraction, end: Fraction, pre
     low = to_ticks(start, track.timescale, Rounding.NEAREST)
     high = to_ticks(end, track.timescale, Rounding.NEAREST)
     takes: list[Take] = []
+    packet = _packet_ticks(track)
     for span in media.spans(track):
-        take = take_sound(
-            track, span, low - span.shift, high - span.shift, preroll=0 if takes else preroll
-        )
+        early = 0 if takes else preroll
+        take = take_sound(track, span, low - span.shift, high - span.shift, preroll=early, packet_ticks=packet)
         if take is not None:
             takes.append(take)
     return takes
@@ -276,6 +277,11 @@ def _lay_track(
         for take in takes:
             _refuse_encrypted(media, take)
             placed.append(_place(number, piece, media, take, descriptions))
+    if not placed and role == "text" and empty_cue(model.entries[0].codec) is not None:
+        entries = (model.entries[0].raw,)
+        return TrackLayout(
+            model=model, media=first_media, role=role, entries=entries, timescale=model.timescale, placed=()
+        ), segments
     if not placed:
         if not any(isinstance(segment, Render) for segment in segments):
             warnings.append(f"track {model.id} ({role}) has nothing in the range; it is left out")
@@ -283,13 +289,28 @@ def _lay_track(
     if role == "video":
         segments += _unclean(placed, pieces, boundary)
     segments += [_copied(item, pieces, role) for item in placed]
-    timescale = common_timescale({item.take.track.timescale for item in placed}, limit=2**32 - 1)
-    if timescale is None:
-        raise UsageError("the files' timescales have no common multiple that fits")
+    timescale = _output_timescale(role, placed)
     layout = TrackLayout(
         model=model, media=first_media, role=role, entries=tuple(pool.raw), timescale=timescale, placed=tuple(placed)
     )
     return layout, segments
+
+
+def _output_timescale(role: str, placed: Sequence[Placed]) -> int:
+    """Return the timescale of an output track: the least on which all times are whole, but samples for sound.
+
+    FFmpeg takes the ticks that an edit trims for samples, so packets of constant length get a timescale that makes them
+    so. Past 32 bits the greatest serves, and times are rounded to its ticks.
+    """
+    scales = [item.take.track.timescale for item in placed]
+    model = placed[0].take
+    if role == "audio" and model.packet_ticks:
+        entry = model.track.entries[model.descriptions()[0]]
+        samples = {entry.frame_samples, entry.frame_samples * 2}
+        if len(set(scales)) > 1 or model.packet_ticks not in samples:
+            return entry.sample_rate or max(scales)
+        return scales[0]
+    return common_timescale(scales, limit=2**32 - 1) or max(scales)
 
 
 def _takes(
@@ -303,6 +324,16 @@ def _takes(
     if role == "audio" and not has_before:
         preroll = _preroll(track)
     return _sound_takes(media, track, start, end, preroll)
+
+
+def _packet_ticks(track: Track) -> int:
+    """Return what one audio packet decodes to, in ticks, where it is the same for all and known; else 0."""
+    entry = track.entries[0]
+    if entry.kind != "audio" or not entry.frame_samples or track.table.sizes.unit_bytes is not None:
+        return 0
+    usual = usual_duration(track.table)
+    coded = rescale(entry.frame_samples, entry.sample_rate or track.timescale, track.timescale, Rounding.NEAREST)
+    return usual if usual in (coded, coded * 2, coded // 2) else coded  # SBR doubles, and need not be signalled
 
 
 def _preroll(track: Track) -> int:

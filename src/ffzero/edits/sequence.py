@@ -64,13 +64,13 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     tables = [_mapped(item, timescale) for item in placed]
     factors = [timescale // item.take.track.timescale for item in placed]
     first = placed[0]
-    lead = _lead(first.take) * factors[0]
-    media_time = max(0, lead)  # a negative start cannot be said in an edit: the pictures move instead
+    lead = first.take.lead * factors[0]
+    media_time = max(0, lead, lead - _least_composition(tables))
     parts: list[Part] = []
     end_dts = 0
     for number, (item, table, factor) in enumerate(zip(placed, tables, factors, strict=True)):
         wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
-        own_lead = _lead(item.take) * factor
+        own_lead = item.take.lead * factor
         dts = _after(parts, wanted_pts - own_lead, end_dts) if number else 0
         parts.append(Part(piece=item.piece, table=table.with_composition_shift(wanted_pts - own_lead - dts)))
         end_dts = dts + len_ticks(table)
@@ -81,9 +81,14 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     return Laid(parts=tuple(parts), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
 
 
-def _lead(take: Take) -> int:
-    """Return from the first kept sample's dts to the first shown picture's pts, in the take's ticks."""
-    return take.media_start - take.track.table.dts(take.first)
+def _least_composition(tables: Sequence[SampleTable]) -> int:
+    """Return the least composition offset, at most 0.
+
+    Negative ones are written as positive ones with a later edit: FFmpeg shows the first picture of a cut track too early
+    where offsets are negative, and an edit cannot start before 0.
+    """
+    columns = [table.composition.values for table in tables if table.composition is not None]
+    return min(0, *(int(column.min()) for column in columns if len(column)), 0)
 
 
 def _after(parts: list[Part], dts: int, end_dts: int) -> int:
@@ -101,22 +106,20 @@ def len_ticks(table: SampleTable) -> int:
 
 
 def _mapped(item: Placed, timescale: int) -> SampleTable:
-    table = item.take.table().rescaled(timescale)
+    table = item.take.table().resampled(timescale)
     return replace(table, chunks=table.chunks.with_descriptions(item.descriptions))
 
 
 def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set sound (or data) takes on the timeline as one continuous track."""
     first = placed[0]
-    factor = timescale // first.take.track.timescale
-    media_time = (first.take.media_start - first.take.track.table.dts(first.take.first)) * factor
+    media_time = _ticks(first.take, first.take.lead, timescale)
     parts: list[Part] = []
     end = 0
     for number, item in enumerate(placed):
-        factor = timescale // item.take.track.timescale
         if number:
             wanted = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
-            item, start = _nearest_packet(item, wanted, end, factor)
+            item, start = _nearest_packet(item, wanted, end, timescale)
             if item.take.first >= item.take.stop:
                 continue
             if start > end and parts:
@@ -125,42 +128,57 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         parts.append(Part(piece=item.piece, table=table))
         end += len_ticks(table)
     last = placed[-1]
-    stop = media_time + to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
-    stop += (last.take.media_stop - last.take.media_start) * (timescale // last.take.track.timescale)
+    stop = media_time + to_ticks(last.end_s - first.at_s, timescale, Rounding.NEAREST)
+    least = max(1, _ticks(first.take, _past_first_packet(first.take), timescale))
     return Laid(
         parts=tuple(parts),
         timescale=timescale,
         media_time=media_time,
-        shown_ticks=max(1, min(stop, end) - media_time),
+        shown_ticks=max(least, min(stop, end) - media_time),
         empty_ticks=to_ticks(first.at_s, timescale, Rounding.NEAREST),
     )
 
 
-def _nearest_packet(item: Placed, wanted: int, end: int, factor: int) -> tuple[Placed, int]:
+def _ticks(take: Take, ticks: int, timescale: int) -> int:
+    """Return ticks of the take's track on another timescale, to the nearest."""
+    return rescale(ticks, take.track.timescale, timescale, Rounding.NEAREST)
+
+
+def _past_first_packet(take: Take) -> int:
+    """Return the ticks an edit must last for FFmpeg to play anything of a track that ends in its first packet."""
+    shown = take.first + take.hidden_before
+    if not take.packet_ticks or take.stop > shown + 1:
+        return 0
+    return take.media_start - take.track.table.dts(shown) + 1
+
+
+def _nearest_packet(item: Placed, wanted: int, end: int, timescale: int) -> tuple[Placed, int]:
     """Choose the packet at which a joined take starts, so that it comes closest to its time after what stands.
 
     Returns the take and where its first packet is to start: later than ``end`` only where a gap of more than a packet
     must stay a gap.
     """
     take, table = item.take, item.take.track.table
+
+    def ideal(packet: int) -> int:
+        return wanted + _ticks(take, table.dts(packet) - take.media_start, timescale)
+
+    def length(packet: int) -> int:
+        return max(1, _ticks(take, table.durations.at(packet), timescale))
+
     packet = take.first
-    while packet < take.stop:
-        ideal = wanted + (table.dts(packet) - take.media_start) * factor
-        length = max(1, table.durations.at(packet) * factor)
-        if end - ideal <= length // 2:
-            break
-        packet += take.track.table.sizes.unit_samples
+    while packet < take.stop and end - ideal(packet) > length(packet) // 2:
+        packet += table.sizes.unit_samples
     packet = min(packet, take.stop)
-    start = end
-    if packet < take.stop:
-        ideal = wanted + (table.dts(packet) - take.media_start) * factor
-        if ideal - end > table.durations.at(packet) * factor:
-            start = ideal
-    return replace(item, take=replace(take, first=packet)), start
+    gap = packet < take.stop and ideal(packet) - end > length(packet)
+    return replace(item, take=replace(take, first=packet)), ideal(packet) if gap else end
 
 
-def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None) -> Laid:
-    """Set cues (subtitles, chapter titles) on the timeline, trimmed to it, with empty cues in the gaps."""
+def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None, total_s: Fraction | None) -> Laid:
+    """Set cues (subtitles, chapter titles) on the timeline, trimmed to it, with empty cues in the gaps.
+
+    With ``empty_cue`` the track covers all of ``total_s`` where that is given, also without any cue.
+    """
     parts: list[Part] = []
     end = 0
     for item in placed:
@@ -174,7 +192,7 @@ def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None) 
             end = start if empty_cue is not None or parts else end
         parts.append(Part(piece=item.piece, table=table))
         end += len_ticks(table)
-    total = to_ticks(placed[-1].end_s, timescale, Rounding.NEAREST)
+    total = end if total_s is None else to_ticks(total_s, timescale, Rounding.NEAREST)
     if total > end and empty_cue is not None:
         parts.append(_literal_part([empty_cue], [total - end], timescale))
         end = total

@@ -16,6 +16,9 @@ OPUS_PREROLL_TICKS_48K = 3840
 """80 ms at 48 kHz (RFC 7845 §4.6)."""
 
 _OPUS_PACKET_TICKS_48K = 960
+_OPUS_PACKETS = 20
+"""400 ms. The 80 ms of RFC 7845 §4.6 are enough to sound right; this many to be the same as a whole decode, to -90 dB."""
+
 _EXACT = frozenset({"flac", "alac", "mp4als"})
 _PACKETS = {
     "mp1": 1,
@@ -42,7 +45,7 @@ def audio_preroll_samples(entry: SampleEntry, *, smallest_packet_bytes: int | No
 
     Uncompressed and lossless audio needs none. For MP3 a frame's data may begin up to 511 bytes earlier (255 below
     32 kHz): ``smallest_packet_bytes``, where known, makes the count right for low bit rates; without it, it is 10. Opus
-    is counted in packets of 20 ms; use ``audio_preroll_ticks`` where durations are at hand.
+    takes 20 packets, where RFC 7845 §4.6 asks for 80 ms: see ``_OPUS_PACKETS``.
     """
     codec = entry.codec
     if codec in _EXACT or codec.startswith("pcm_"):
@@ -52,7 +55,7 @@ def audio_preroll_samples(entry: SampleEntry, *, smallest_packet_bytes: int | No
     if codec == "mp3":
         return _mp3_packets(entry, smallest_packet_bytes)
     if codec == "opus":
-        return math.ceil(OPUS_PREROLL_TICKS_48K / _OPUS_PACKET_TICKS_48K)
+        return _OPUS_PACKETS
     return _PACKETS.get(codec, _UNKNOWN_PACKETS)
 
 

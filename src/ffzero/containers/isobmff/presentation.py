@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.search import Shown, shown_between
 from ffzero.timebase import Rounding, rescale
@@ -20,6 +22,7 @@ from ffzero.timebase import Rounding, rescale
 __all__ = ["Span", "presentation"]
 
 ENDLESS = 1 << 61
+_WINDOW = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,25 +82,28 @@ def _whole(track: Track, shift: int) -> Span:
 
 def _as_ffmpeg_shows(track: Track, spans: list[Span]) -> Iterator[Span]:
     """Place the edits of a video track by the pictures in them."""
-    empty_ticks = spans[0].start
-    shown = [shown_between(track.table, span.media_start, span.media_stop) for span in spans]
-    first_pictures = [
-        span.start - track.table.dts(found.first) for span, found in zip(spans, shown, strict=True) if found
-    ]
-    earliest = min(
-        (
-            placed + found.first_pts
-            for placed, found in zip(first_pictures, (found for found in shown if found), strict=True)
-        ),
-        default=0,
-    )
-    correction = max(0, earliest - empty_ticks)
-    for span, found in zip(spans, shown, strict=True):
-        if found is not None:
-            yield _placed(span, found, track.table.dts(found.first), correction)
+    shown = [(span, found) for span in spans if (found := shown_between(track.table, span.media_start, span.media_stop))]
+    earliest = -1
+    for span, found in shown:
+        earliest = _earliest(track, span, found, earliest)
+    correction = max(0, earliest - spans[0].start)
+    for span, found in shown:
+        shift = span.start - track.table.dts(found.first) - correction
+        yield Span(media_start=span.media_start, media_stop=span.media_stop, shift=shift)
 
 
-def _placed(span: Span, found: Shown, first_dts: int, correction: int) -> Span:
-    return Span(
-        media_start=span.media_start, media_stop=span.media_stop, shift=span.start - first_dts - correction
-    )
+def _earliest(track: Track, span: Span, found: Shown, known: int) -> int:
+    """Return the least time at which a picture of the span is shown, as FFmpeg finds it.
+
+    It looks at pictures in decoding order and forgets what it found while that is negative, which matters in files with
+    negative composition offsets only.
+    """
+    placed = span.start - track.table.dts(found.first)
+    if known >= 0:
+        return min(known, placed + found.first_pts)
+    if found.first_pts + placed >= 0:
+        return placed + found.first_pts
+    column = track.table.pts_column(found.first, min(found.stop, found.first + _WINDOW))
+    times = column[(column >= span.media_start) & (column < span.media_stop)] + placed
+    later = np.flatnonzero(times >= 0)
+    return int(times[later[0] :].min()) if len(later) else int(times[-1])

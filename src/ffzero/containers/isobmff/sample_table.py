@@ -297,6 +297,15 @@ class SampleTable:
             start_dts=self.start_dts * factor,
         )
 
+    def resampled(self, timescale: int) -> SampleTable:
+        """Return the table on any timescale: each dts is rounded to the nearest tick, so errors do not add up."""
+        if timescale % self.timescale == 0:
+            return self.rescaled(timescale)
+        dts = self.durations.sums_before(0, self.count)
+        ends = np.append(dts, self.durations.sum_before(self.count)) * timescale
+        ticks = (2 * ends + self.timescale) // (2 * self.timescale)
+        return replace(self, timescale=timescale, durations=Runs.encode(np.diff(ticks)), composition=None)
+
     def with_composition_shift(self, ticks: int) -> SampleTable:
         """Return the table with every pts later by ``ticks``."""
         if ticks == 0:
@@ -306,6 +315,30 @@ class SampleTable:
 
     def with_last_duration(self, ticks: int) -> SampleTable:
         return replace(self, durations=self.durations.with_last(ticks))
+
+    def with_first_later(self, ticks: int) -> SampleTable:
+        """Return the table with its first sample decoded ``ticks`` later but shown when it was."""
+        durations = Runs.concat([Runs.constant(1, self.durations.at(0) - ticks), self.durations.slice(1, self.count)])
+        composition = self.composition or Runs.constant(self.count, 0)
+        composition = Runs.concat([Runs.constant(1, composition.at(0) - ticks), composition.slice(1, self.count)])
+        return replace(self, durations=durations, composition=composition)
+
+    def squeezed(self, count: int) -> SampleTable:
+        """Return the table with its first ``count`` samples decoded, and shown, one tick after another.
+
+        Their order stays; those shown after sample ``count`` is decoded keep their time. dts begins at 0 again.
+        """
+        border = self.dts(count)
+        shown = self.pts_column(0, count)
+        early = np.flatnonzero(shown < border)
+        rank = np.empty(len(early), np.int64)
+        rank[np.argsort(shown[early], kind="stable")] = np.arange(len(early))
+        pts = shown - border + count
+        pts[early] = count - len(early) + rank
+        durations = Runs.concat([Runs.constant(count, 1), self.durations.slice(count, self.count)])
+        rest = self.composition.slice(count, self.count) if self.composition else Runs.constant(self.count - count, 0)
+        composition = Runs.concat([Runs.encode(pts - np.arange(count)), rest])
+        return replace(self, durations=durations, composition=composition, start_dts=0)
 
     def without(self, first: int, stop: int) -> SampleTable:
         """Return the table less samples ``[first, stop)``; the sample before them lasts until the next one's dts."""

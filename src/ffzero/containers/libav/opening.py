@@ -25,7 +25,6 @@ from ffzero.errors import (
     OutputError,
     SourceError,
     SourceNotFoundError,
-    UnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["Input", "context_of", "is_cover", "main_stream", "open_errors", "seconds"]
 
 _WITHOUT_ORIGIN = frozenset(("mpegts", "mpeg"))
+_FORMATS = (
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpegts,mpeg,avi,flv,live_flv,ogg,asf,mxf,rm,nut,gxf,dv,ivf,wav,w64,mp3,aac,"
+    "ac3,eac3,flac,aiff,au,amr,caf,wv,tta,ape,dts,dtshd,truehd,loas,h264,hevc,vvc,obu,m4v,mpegvideo,vc1"
+)
+"""Demuxers that may be tried. A playlist (HLS, DASH, concat) names other files, waits for them, and is no movie."""
+
 _GEN_PTS = 0x0001
 """``AVFMT_FLAG_GENPTS``."""
 
@@ -212,11 +217,8 @@ class Input:
             if not os.path.isfile(self.path):
                 os.stat(self.path)
                 raise SourceError("not a regular file", path=self.path)
-            options = {"protocol_whitelist": "file"}  # a playlist must not reach out to the network
+            options = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
             container = av.open(f"file:{self.path}", mode="r", options=options, metadata_errors="replace")
-        if container.format.name in ("hls", "dash", "concat", "image2", "tty"):
-            container.close()
-            raise UnsupportedError(f"a {container.format.name} file is not a movie by itself", path=self.path)
         if container.format.name in ("avi", "mpeg"):
             container.flags |= _GEN_PTS  # AVI states no pts: derived from the decoding order
         self._opened.append(container)

@@ -9,11 +9,13 @@ import os
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ffzero.containers.detect import HEAD_BYTES
 from ffzero.containers.libav.compatibility import check_joinable
 from ffzero.containers.libav.opening import Input, main_stream
 from ffzero.containers.libav.plans import PiecePlan, RemuxPiece, RemuxPlan, clock_text
 from ffzero.containers.libav.seeking import KeyPicture, find_key, last_picture_end
 from ffzero.containers.libav.targets import CARRIED, Carry, StreamChoice, choose_streams, muxer_for
+from ffzero.containers.libav.truncation import truncation
 from ffzero.errors import InvalidDataError, TimeRangeError, UsageError
 from ffzero.timebase import TOLERANCE
 
@@ -65,7 +67,7 @@ def _plan_piece(source: Input, piece: RemuxPiece, output: str | os.PathLike[str]
             path=piece.path,
         )
     end_s = _actual_end(source, main, key, piece)
-    _check_beyond(source, piece, end_s)
+    _check_reached(source, main, key, piece, end_s)
     _warn(source, piece, key, choices, warnings)
     zero_s = key.time_s if piece.start_s is not None else min(key.time_s, Fraction(0))
     return PiecePlan(
@@ -91,10 +93,21 @@ def _check_range(source: Input, piece: RemuxPiece) -> None:
         raise _beyond(piece, length_s)
 
 
-def _check_beyond(source: Input, piece: RemuxPiece, end_s: Fraction | None) -> None:
+def _check_reached(source: Input, main: Stream, key: KeyPicture, piece: RemuxPiece, end_s: Fraction | None) -> None:
     """A start behind the last picture finds the last key picture: that is another range than was asked for."""
-    if piece.start_s is not None and end_s is not None and end_s <= piece.start_s - TOLERANCE:
-        raise _beyond(piece, end_s)
+    if piece.start_s is None or not key.before_request:
+        return
+    if end_s is not None:
+        if end_s <= piece.start_s - TOLERANCE:
+            raise _beyond(piece, end_s)
+        return
+    last_s = key.time_s
+    for packet in source.packets([source.container.streams[main.index]], key.time_s):
+        if packet.pts is not None:
+            last_s = max(last_s, source.clock_s(packet.pts + (packet.duration or 1), packet.stream))
+        if last_s > piece.start_s:
+            return
+    raise _beyond(piece, last_s)
 
 
 def _beyond(piece: RemuxPiece, length_s: Fraction) -> TimeRangeError:
@@ -128,6 +141,10 @@ def _warn(
     source: Input, piece: RemuxPiece, key: KeyPicture, choices: tuple[StreamChoice, ...], warnings: list[str]
 ) -> None:
     name = piece.path
+    with open(name, "rb") as file:
+        truncated = truncation(file.read(HEAD_BYTES), os.path.getsize(name))
+    if truncated:
+        warnings.append(f"{name}: {truncated}")
     if not source.continuous:
         warnings.append(f"{name}: its time stamps jump; they are made continuous, counted from the start of the file")
     if not key.before_request and piece.start_s is not None:

@@ -1,0 +1,254 @@
+"""Reference picture marking at a cut: H.264 slices without operations on pictures from before it.
+
+Where a track is cut at an open random access picture, that picture and those after it may still un-reference pictures
+that are gone. It is harmless, yet FFmpeg says ``mmco: unref short failure`` and some hardware decoders give up.
+Clauses are those of ITU-T H.264 (08/2021).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ffzero.containers.bits import unescape
+from ffzero.containers.h264 import H264NalType
+from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
+from ffzero.containers.h264_references import Effect, ReferencePictures
+from ffzero.containers.h264_slice_header import Marking, SliceHeader, slice_header, slice_pps_id
+from ffzero.containers.nal_units import NalSpan, iter_length_prefixed
+from ffzero.errors import InvalidDataError
+
+__all__ = ["SliceHeader", "slice_header", "stale_window", "without_stale_markings"]
+
+_SLICES = frozenset({H264NalType.SLICE, H264NalType.PARTITION_A, H264NalType.IDR})
+_PARAMETER_SETS = frozenset({H264NalType.SPS, H264NalType.PPS})
+_WINDOW_PER_REFERENCE = 4
+_EMULATION = re.compile(rb"\x00\x00(?=[\x00-\x03])")
+_PCM_CHROMA_SAMPLES = {0: 0, 1: 128, 2: 256, 3: 512}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slice:
+    span: NalSpan
+    nal: bytes
+    header: SliceHeader
+    sps: H264Sps
+    cabac: bool
+
+
+@dataclass(slots=True)
+class _ParameterSets:
+    """The parameter sets in force; one that cannot be read is as if it were not there."""
+
+    sps: dict[int, H264Sps] = field(default_factory=dict)
+    pps: dict[int, H264Pps] = field(default_factory=dict)
+
+    def add(self, nal: bytes) -> None:
+        try:
+            if nal[:1] and nal[0] & 31 == H264NalType.SPS:
+                sps = parse_h264_sps(nal)
+                self.sps[sps.id] = sps
+            elif nal[:1] and nal[0] & 31 == H264NalType.PPS:
+                pps = parse_h264_pps(nal)
+                self.pps[pps.id] = pps
+        except InvalidDataError:
+            return
+
+    def of(self, nal: bytes) -> tuple[H264Sps, H264Pps]:
+        pps = self.pps.get(slice_pps_id(nal))
+        sps = self.sps.get(pps.sps_id) if pps else None
+        if pps is None or sps is None:
+            raise InvalidDataError("a slice refers to a parameter set that is not there")
+        return sps, pps
+
+
+def stale_window(sps: H264Sps) -> int:
+    """Return how many reference pictures from the cut on should be given to ``without_stale_markings``.
+
+    The standard sets no bound: a picture from before the cut leaves only when it is named or when later ones need its
+    place. Where at least one of four reference pictures stays, as in GOPs of up to three levels of B pictures, this is
+    enough. ``without_stale_markings`` itself stops earlier, when it sees that the place is needed.
+    """
+    return _WINDOW_PER_REFERENCE * max(sps.max_num_ref_frames, 1)
+
+
+def without_stale_markings(
+    samples: Iterable[bytes], nal_length_size: int, parameter_sets: Iterable[bytes]
+) -> dict[int, bytes]:
+    """Return new bytes for those samples whose slices un-reference pictures that precede the first sample.
+
+    ``samples`` are the first ones kept, in decoding order, as in ``avc1`` (NAL lengths of ``nal_length_size`` bytes);
+    ``parameter_sets`` the SPS and PPS NAL units of the sample entry. ``samples`` may be lazy: it is read no further than
+    needed. The keys are indices into it. Only memory management control operations (§7.4.3.3)
+    that name pictures which are not there are removed, so what a decoder shows does not change; all else in the samples
+    stays. A sample is kept as it is, stale operations or not, where removal could change pictures:
+
+    - CAVLC data would have to be shifted by a part of a byte and is long enough for an I_PCM macroblock, the samples of
+      which are byte aligned (§7.3.5);
+    - the operations that remain free no frame, so that decoders which infer missing frames would have too many.
+
+    Samples behind one that cannot be read (damaged, encrypted, of an unknown parameter set) are left as they are.
+    Raises ``InvalidDataError`` for an impossible ``nal_length_size`` only.
+    """
+    if not 1 <= nal_length_size <= 4:
+        raise InvalidDataError("a NAL length has an impossible size", expected="1, 2 or 4", found=nal_length_size)
+    cleaner = _Cleaner(nal_length_size, parameter_sets)
+    changed: dict[int, bytes] = {}
+    for index, sample in enumerate(samples):
+        try:
+            edited = cleaner.clean(sample)
+        except InvalidDataError:
+            break
+        if edited is not None:
+            changed[index] = edited
+        if cleaner.done:
+            break
+    return changed
+
+
+class _Cleaner:
+    """Follows the reference pictures from sample to sample; ``done`` once nothing stale can follow."""
+
+    def __init__(self, nal_length_size: int, parameter_sets: Iterable[bytes]) -> None:
+        self.done = False
+        self._nal_length_size = nal_length_size
+        self._sets = _ParameterSets()
+        self._sps: H264Sps | None = None
+        self._references: ReferencePictures | None = None
+        for nal in parameter_sets:
+            self._sets.add(nal)
+
+    def clean(self, sample: bytes) -> bytes | None:
+        """Return the sample without stale operations, or ``None`` where it stays as it is."""
+        edits: list[tuple[NalSpan, bytes]] = []
+        for picture in self._pictures(sample):
+            if not self._takes(picture[0]) or self._references is None:
+                break
+            effect = self._references.decode(picture[0].header)
+            self.done = not self._references.may_hold_others
+            edits += _edits(picture, effect)
+            if self.done:
+                break
+        return _with_nal_units(sample, self._nal_length_size, edits) if edits else None
+
+    def _takes(self, first: _Slice) -> bool:
+        """Whether the picture of this slice follows on the ones before; an IDR picture or a new SPS ends all."""
+        if self._references is None:
+            self._sps, self._references = first.sps, ReferencePictures(first.sps)
+        self.done = first.header.idr_pic_id is not None or first.sps != self._sps
+        return not self.done
+
+    def _pictures(self, sample: bytes) -> Iterator[list[_Slice]]:
+        """Yield the slices of each picture (frame or field) of a sample, redundant ones included (§7.4.1.2.4)."""
+        for _, slices in itertools.groupby(self._slices(sample), key=_picture_key):
+            yield list(slices)
+
+    def _slices(self, sample: bytes) -> Iterator[_Slice]:
+        for offset, length in iter_length_prefixed(sample, self._nal_length_size):
+            kind = sample[offset] & 31
+            if kind not in _SLICES and kind not in _PARAMETER_SETS:
+                continue
+            nal = bytes(sample[offset : offset + length])
+            if kind in _PARAMETER_SETS:
+                self._sets.add(nal)
+            else:
+                sps, pps = self._sets.of(nal)
+                yield _Slice(
+                    span=(offset, length), nal=nal, header=slice_header(nal, sps, pps), sps=sps, cabac=pps.cabac
+                )
+
+
+def _picture_key(part: _Slice) -> tuple[int, bool, bool, bool, int | None, int]:
+    header = part.header
+    is_reference = header.nal_ref_idc > 0
+    return (header.frame_num, header.field_pic, header.bottom_field, is_reference, header.idr_pic_id, part.sps.id)
+
+
+def _edits(picture: list[_Slice], effect: Effect) -> list[tuple[NalSpan, bytes]]:
+    """Return the picture's slices without what has no effect: all of them or none."""
+    first = picture[0].header
+    if any((part.header.adaptive, part.header.marking) != (first.adaptive, first.marking) for part in picture):
+        raise InvalidDataError("the slices of a picture differ in dec_ref_pic_marking()")
+    operations = effect.operations
+    if operations == first.marking or (operations and not effect.makes_room):
+        return []
+    edits = [(part.span, nal) for part in picture if (nal := _with_marking(part, operations)) is not None]
+    return edits if len(edits) == len(picture) else []
+
+
+def _with_marking(part: _Slice, operations: tuple[Marking, ...]) -> bytes | None:
+    """Return the slice's NAL unit with other operations, or ``None`` where slice data cannot follow the header.
+
+    Without an operation the mode becomes that of the sliding window. It un-references nothing here, for where an
+    operation of the whole stream frees the place of a picture that is gone, the ones that are left do not fill all
+    places; and a decoder that inferred missing frames at the cut lets go of the oldest of those.
+    """
+    body = part.nal.rstrip(b"\0")
+    padding = part.nal[len(body) :]
+    rbsp = unescape(body)
+    start, stop = part.header.marking_bits
+    end = part.header.end_bits
+    head = f"{int.from_bytes(rbsp[: (end + 7) // 8]):0{(end + 7) // 8 * 8}b}"
+    head = head[:start] + _marking_bits(operations) + head[stop:end]
+    shifted = _before_cabac_data(head, rbsp, end) if part.cabac else _before_cavlc_data(head, rbsp, end, part.sps)
+    if shifted is None:
+        return None
+    escaped = _EMULATION.sub(b"\x00\x00\x03", shifted)
+    # Only cabac_zero_words end in zero; then the NAL unit ends in an escape of nothing (§7.4.1).
+    return escaped + (b"\x03" if escaped.endswith(b"\0") else b"") + padding
+
+
+def _marking_bits(operations: tuple[Marking, ...]) -> str:
+    """Write dec_ref_pic_marking() of a picture that is not IDR (§7.3.3.3)."""
+    if not operations:
+        return "0"
+    return "1" + "".join(_ue(value) for code, arguments in operations for value in (code, *arguments)) + _ue(0)
+
+
+def _ue(value: int) -> str:
+    code = f"{value + 1:b}"
+    return "0" * (len(code) - 1) + code
+
+
+def _before_cabac_data(head: str, rbsp: bytes, end_bits: int) -> bytes:
+    """Join a header and CABAC slice data, which is aligned by one bits (§7.3.4): its bytes stay."""
+    aligned = (end_bits + 7) // 8
+    if (fill := -end_bits % 8) and rbsp[aligned - 1] & (1 << fill) - 1 != (1 << fill) - 1:
+        raise InvalidDataError("cabac_alignment_one_bit is zero", offset_bytes=aligned - 1, expected=1, found=0)
+    head += "1" * (-len(head) % 8)
+    return int(head, 2).to_bytes(len(head) // 8) + rbsp[aligned:]
+
+
+def _before_cavlc_data(head: str, rbsp: bytes, end_bits: int, sps: H264Sps) -> bytes | None:
+    """Join a header and CAVLC slice data, which follows without alignment and ends in the RBSP trailing bits."""
+    value = int.from_bytes(rbsp)
+    count = len(rbsp) * 8 - end_bits
+    if (len(head) - end_bits) % 8 and count >= _pcm_macroblock_bits(sps):
+        return None
+    value &= (1 << count) - 1
+    if value == 0:
+        raise InvalidDataError("a slice has no RBSP stop bit", offset_bytes=len(rbsp))
+    zeros = (value & -value).bit_length() - 1
+    value, count = value >> zeros, count - zeros
+    total = len(head) + count
+    fill = -total % 8
+    return ((int(head, 2) << count | value) << fill).to_bytes((total + fill) // 8)
+
+
+def _pcm_macroblock_bits(sps: H264Sps) -> int:
+    """Return the size of the samples of an I_PCM macroblock: slice data shorter than that has none (§7.3.5)."""
+    chroma = 0 if sps.separate_planes else _PCM_CHROMA_SAMPLES[sps.chroma_format]
+    return 256 * sps.bit_depth_luma + chroma * sps.bit_depth_chroma
+
+
+def _with_nal_units(sample: bytes, nal_length_size: int, edits: list[tuple[NalSpan, bytes]]) -> bytes:
+    """Put NAL units in the place of others, in order, with their lengths."""
+    parts, position = [], 0
+    for (offset, length), nal in edits:
+        if len(nal) >> 8 * nal_length_size:
+            raise InvalidDataError("a NAL unit is too long for its length field", expected=nal_length_size)
+        parts += [sample[position : offset - nal_length_size], len(nal).to_bytes(nal_length_size), nal]
+        position = offset + length
+    return b"".join([*parts, sample[position:]])

@@ -1,0 +1,49 @@
+"""An input file, opened: by its own index where ffzero reads the container, else for libav."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ffzero.containers.detect import detect
+from ffzero.edits.media import Media
+from ffzero.errors import SourceError, UnsupportedError
+from ffzero.storage.local import LocalSource
+
+__all__ = ["Input", "open_input", "require_media"]
+
+_SNIFF_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Input:
+    """A file and its container family (see ``detect``); ``media`` is set for MP4, MOV and fragmented MP4."""
+
+    path: str
+    container: str
+    media: Media | None
+
+
+def open_input(path: str | os.PathLike[str]) -> Input:
+    """Open and index a media file. Raises ``SourceNotFoundError``, ``InvalidDataError``, ``UnsupportedError``."""
+    source = LocalSource.open(path)
+    if not source.size_bytes:
+        raise SourceError("the file is empty", path=source.path)
+    container = detect(source.read_at(0, min(_SNIFF_BYTES, source.size_bytes)))
+    if container == "isobmff":
+        from ffzero.containers.isobmff.movie import read_movie
+
+        return Input(path=source.path, container=container, media=Media(box=read_movie(source)))
+    return Input(path=source.path, container=container, media=None)
+
+
+def require_media(inputs: Iterable[Input]) -> None:
+    """Raise ``UnsupportedError`` unless every input is edited by its own index."""
+    for item in inputs:
+        if item.media is None:
+            raise UnsupportedError(
+                f"a {item.container} file cannot be read as an unwritten clip yet",
+                path=item.path,
+                hint="Write the clip to a file first",
+            )

@@ -1,0 +1,149 @@
+"""Cuts play where FFmpeg is not: GStreamer's qtdemux and Chromium. The source is the control of each."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ffzero
+from support import media
+from support.boxes import media_starts
+from support.oracle import Frame, decode, describe, keyframe_times
+from support.players import CHROMIUM, GSTREAMER, THUMB, Chromium, gstreamer, need
+from support.verdict import expected_frames
+
+pytestmark = [pytest.mark.timeout(600)]
+
+MADE = (
+    "av1_10bit.mp4", "frag_sidx.mp4", "h264_alac.mov", "h264_mbaff.mp4", "h264_one_gop.mp4", "h264_open_gop.mp4",
+    "h264_opus.mp4", "hevc_cra_rasl_hvc1.mp4", "hevc_radl.mp4", "multi.mp4", "prores_tc_pcm24.mov", "rot90.mp4",
+    "sparse_4g5_co64.mp4", "vfr.mp4",
+)  # fmt: skip
+REAL = (
+    "append_v2.mp4", "example.mp4", "foreman-hevc-384.mp4", "internal_emulator_transformer_output_270_rotated.mp4",
+    "nasa_13013.mp4", "sample_edit_list.mp4", "sample_with_increasing_timestamps_320w_240h_fragmented.mp4",
+    "sowt-with-video.mov", "video-h265.mp4", "video_with_failing_audio.mp4",
+)  # fmt: skip
+REORDERING_S = 0.2
+NEAR, SAME = 14.0, 3.0
+"""Mean differences (of 255): how far Chromium's colours may lie from FFmpeg's, and a cut's from its source's."""
+
+
+def _items() -> list[media.Media]:
+    return [m for m in media.real_media() if m.name in REAL] + [media.Media(name=name) for name in MADE]
+
+
+FILES = pytest.mark.parametrize("item", _items(), ids=lambda item: item.name)
+
+
+def _main(path: Path) -> list[Frame]:
+    kinds = [track.kind for track in describe(path).tracks if track.kind in ("video", "cover")]
+    return list(decode(path, keep=True).videos[kinds.index("video")])
+
+
+def _range(frames: list[Frame]) -> tuple[Fraction, Fraction]:
+    """Return a range that starts and ends on no keyframe: from about a quarter of the pictures to three quarters."""
+    return frames[len(frames) // 4 + 1].pts, frames[len(frames) * 3 // 4 + 1].pts
+
+
+def _cut(path: Path, start: Fraction, end: Fraction, folder: Path) -> Path:
+    output = folder / f"cut{path.suffix}"
+    with ffzero.open(path) as movie:
+        movie[start:end].write(output)
+    return output
+
+
+@FILES
+def test_gstreamer_decodes_a_cut_like_its_source(item: media.Media, tmp_path: Path) -> None:
+    need(GSTREAMER)
+    path = item.path()
+    frames = _main(path)
+    start, end = _range(frames)
+    control = gstreamer(path)
+    if any("ERROR" in complaint for complaint in control.complaints):
+        pytest.skip(f"GStreamer cannot play the source either: {sorted(control.complaints)[:2]}")
+    output = _cut(path, start, end, tmp_path)
+    found = gstreamer(output)
+    assert not found.complaints - control.complaints
+    if len(control.picture_times) != len(frames):
+        return
+    wanted = [float(frame.pts) for frame in expected_frames(frames, start, end)]
+    wanted = [time - wanted[0] for time in wanted]
+    shown = [float(time - found.picture_times[0]) for time in found.picture_times]
+    assert shown == pytest.approx(wanted[: len(shown)], abs=0.002)
+    missing = wanted[len(shown) :]
+    assert all(time >= _qtdemux_stop(output, float(end - start)) for time in missing), (
+        f"{item.name}: {missing} are missing"
+    )
+
+
+def _qtdemux_stop(output: Path, length: float) -> float:
+    """Return the time (s) from which GStreamer 1.22 may show nothing, whoever wrote the file.
+
+    It ends a track at the first keyframe whose decoding time, counted from the hidden samples on, is the movie's length
+    or more; pictures that are shown before that keyframe but come after it are lost too.
+    """
+    (hidden,) = media_starts(output)[:1]
+    late = [float(time) for time in keyframe_times(output) if float(time) + hidden + REORDERING_S >= length]
+    return min(late, default=length) - REORDERING_S
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    need(CHROMIUM)
+    with Chromium() as chromium:
+        yield chromium
+
+
+@FILES
+def test_chromium_plays_and_seeks_a_cut(item: media.Media, browser: Chromium, tmp_path: Path) -> None:
+    path = item.path()
+    frames = _main(path)
+    start, end = _range(frames)
+    wanted = expected_frames(frames, start, end)
+    length = float(end - start)
+    spots = [0.1 * length, 0.5 * length, 0.9 * length]
+    control = browser.ask(path, [float(start) - float(frames[0].pts) + spot for spot in spots])
+    if "error" in control or not control["width"]:
+        pytest.skip(f"Chromium cannot play the source either: {control.get('error', 'no picture')}")
+    found = browser.ask(_cut(path, start, end, tmp_path), spots)
+    assert "error" not in found, f"{item.name} [{start}, {end}): {found['error']}"
+    assert found["duration"] == pytest.approx(length, abs=0.1)
+    assert (found["width"], found["height"]) == (control["width"], control["height"])
+    assert found["frames"] > 0
+    assert found["played_to"] > min(length, 2) * 0.9
+    problems = []
+    for spot, seek, same in zip(spots, found["seeks"], control["seeks"], strict=True):
+        source_time = wanted[0].pts + Fraction(spot)
+        truth = _pictures(path, frames, source_time)
+        ought, off = _difference(same["pixels"], truth), _difference(seek["pixels"], truth)
+        if ought <= NEAR and off > ought + SAME:
+            problems.append(f"at {spot:.3f} s the picture is {off:.1f} from the right one, the source's is {ought:.1f}")
+    assert not problems, f"{item.name} [{start}, {end}): {problems}"
+
+
+def _pictures(path: Path, frames: list[Frame], time: Fraction) -> np.ndarray:
+    """Return small RGB copies of the picture on show at ``time`` and its neighbours, as FFmpeg decodes them."""
+    at = max(i for i, frame in enumerate(frames) if frame.pts <= time)
+    first = max(0, at - 1)
+    width, height = THUMB
+    command = [media.ffmpeg_exe(), "-v", "error", "-nostdin", "-copyts", "-i", str(path), "-map", "0:V:0"]
+    command += [
+        "-vf",
+        f"select='between(n,{first},{at + 1})',scale={width}:{height}:flags=area",
+        "-fps_mode",
+        "passthrough",
+    ]
+    command += ["-frames:v", str(at + 2 - first), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    data = subprocess.run(command, check=True, capture_output=True, timeout=100).stdout
+    return np.frombuffer(data, np.uint8).reshape(-1, height * width * 3)
+
+
+def _difference(pixels: list[int], truth: np.ndarray) -> float:
+    """Return the mean difference from the nearest of the true pictures (a seek may round to the one beside it)."""
+    return float(np.abs(truth.astype(int) - np.array(pixels, int)).mean(axis=1).min())
