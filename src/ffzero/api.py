@@ -29,7 +29,7 @@ def cut_video(
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
 ) -> WriteResult:
-    """Cut ``[start_time, start_time + duration)`` (or up to ``end_time``) of a file into another; see ``Clip.write``."""
+    """Cut ``[start_time, start_time + duration)`` (or up to ``end_time``) of a file; see ``Clip.write``."""
     if duration is not None and end_time is not None:
         raise UsageError("give duration or end_time, not both")
     start = parse_time(start_time)

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -167,7 +168,7 @@ def test_long_cavlc_slices_are_not_shifted(x264: functools._lru_cache_wrapper[Tr
     track = x264("large CAVLC")
     kept = track.kept(track.open_points()[0], leading=False)
     assert UNREF_FAILURE in decoded(annex_b(track, kept))[0]
-    assert 0 not in without_stale_markings(kept, track.length_size, track.sets)
+    assert without_stale_markings(kept, track.length_size, track.sets) == {}
 
 
 @pytest.mark.parametrize("name", ["slices", "CAVLC deep"])
@@ -194,7 +195,7 @@ def assert_same_but_marking(old: bytes, new: bytes, sps: H264Sps, pps: H264Pps) 
     """The header but for its marking, and the slice data, are the same bits; nothing in it looks like a start code."""
     assert old[0] & 31 in SLICE_TYPES
     before, after = slice_header(old, sps, pps), slice_header(new, sps, pps)
-    unmarked = {"adaptive": False, "marking": (), "marking_bits": (0, 0), "end_bits": 0}
+    unmarked: dict[str, Any] = {"adaptive": False, "marking": (), "marking_bits": (0, 0), "end_bits": 0}
     assert replace(before, **unmarked) == replace(after, **unmarked)
     assert set(after.marking) < set(before.marking)
     assert data_bits(old, before, cabac=pps.cabac) == data_bits(new, after, cabac=pps.cabac)
@@ -381,6 +382,14 @@ def test_a_field_a_sample_is_the_same_as_two() -> None:
         slice_nal(7, [(1, 9)], fields="10"),
     ]
     assert markings(fields, sps) == {0: [None]}
+
+
+def test_a_frame_is_there_until_both_fields_are_unreferenced() -> None:
+    sps = sps_nal(interlaced=True)
+    kept = [slice_nal(5, fields="10"), slice_nal(5, fields="11"), slice_nal(6, fields="10")]
+    assert markings([*kept, slice_nal(6, [(1, 1)], fields="11"), slice_nal(7, [(1, 4)], fields="10")], sps) == {}
+    gone = slice_nal(6, [(1, 1), (1, 2)], fields="11")
+    assert markings([*kept, gone, slice_nal(7, [(1, 4)], fields="10")], sps) == {4: [None]}
 
 
 def test_frames_and_fields_mix() -> None:

@@ -68,7 +68,10 @@ def _may_install() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GstRun:
-    """A whole decode by GStreamer: what it complained of (no numbers), and the times of the pictures it showed."""
+    """A whole decode by GStreamer: what it complained of (no numbers), and the times of the pictures it showed.
+
+    A hidden picture that ends where the edit begins is clipped to nothing at that very time: it counts once.
+    """
 
     complaints: frozenset[str]
     picture_times: tuple[Fraction, ...]
@@ -103,7 +106,7 @@ def gstreamer(path: Path) -> GstRun:
     times = []
     for hours, minutes, seconds, part in _PICTURE.findall(run.stdout):
         times.append(int(hours) * 3600 + int(minutes) * 60 + int(seconds) + Fraction(int(part), 10 ** len(part)))
-    return GstRun(complaints=_complaints(run), picture_times=tuple(times))
+    return GstRun(complaints=_complaints(run), picture_times=tuple(sorted(set(times))))
 
 
 def _complaints(run: subprocess.CompletedProcess[str]) -> frozenset[str]:

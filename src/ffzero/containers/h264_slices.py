@@ -80,16 +80,19 @@ def without_stale_markings(
     """Return new bytes for those samples whose slices un-reference pictures that precede the first sample.
 
     ``samples`` are the first ones kept, in decoding order, as in ``avc1`` (NAL lengths of ``nal_length_size`` bytes);
-    ``parameter_sets`` the SPS and PPS NAL units of the sample entry. ``samples`` may be lazy: it is read no further than
-    needed. The keys are indices into it. Only memory management control operations (§7.4.3.3)
-    that name pictures which are not there are removed, so what a decoder shows does not change; all else in the samples
-    stays. A sample is kept as it is, stale operations or not, where removal could change pictures:
+    they may be lazy, for they are read no further than needed. ``parameter_sets`` are the SPS and PPS NAL units of the
+    sample entry. The keys are indices into ``samples``.
+
+    Only memory management control operations (§7.4.3.3) that name pictures which are not there are removed, so what a
+    decoder shows does not change; all else in the samples stays. A sample is kept as it is, stale operations or not,
+    where removal could change pictures:
 
     - CAVLC data would have to be shifted by a part of a byte and is long enough for an I_PCM macroblock, the samples of
       which are byte aligned (§7.3.5);
     - the operations that remain free no frame, so that decoders which infer missing frames would have too many.
 
-    Samples behind one that cannot be read (damaged, encrypted, of an unknown parameter set) are left as they are.
+    Samples behind one that cannot be read (damaged, of an unknown parameter set) are left as they are. Do not give
+    encrypted samples: where their slice headers are clear, the new sizes would not fit their subsample tables.
     Raises ``InvalidDataError`` for an impossible ``nal_length_size`` only.
     """
     if not 1 <= nal_length_size <= 4:

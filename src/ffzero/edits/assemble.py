@@ -16,10 +16,10 @@ from ffzero.containers.isobmff.metadata import (
 from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import BLOCK, OutputMovie, OutputTrack, Payload, shifted, write_movie
+from ffzero.edits.cues import empty_cue
 from ffzero.edits.media import Media
 from ffzero.edits.planner import Layout, TrackLayout
 from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound, lay_timecode
-from ffzero.edits.cues import empty_cue
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
 from ffzero.extents.coalesce import coalesce
@@ -119,7 +119,9 @@ def _payload(layout: Layout, laid: Sequence[Laid]) -> tuple[Payload, list[Sample
                 placed[track, number] = shifted(table, starts, targets)
     for track, number, part in parts:
         if part.piece < 0:
-            placed[track, number] = shifted(part.table, np.zeros(1, np.int64), np.array([builder.add_literal(part.literal)]))
+            placed[track, number] = shifted(
+                part.table, np.zeros(1, np.int64), np.array([builder.add_literal(part.literal)])
+            )
     tables = [
         SampleTable.concat([placed[track, number] for number in range(len(item.parts))])
         for track, item in enumerate(laid)
@@ -178,9 +180,7 @@ def _output_track(
     track: TrackLayout, laid: Laid, table: SampleTable, timescale: int, kept: set[int], warnings: list[str]
 ) -> OutputTrack:
     model = track.model
-    references = {
-        kind: tuple(number for number in ids if number in kept) for kind, ids in model.references.items()
-    }
+    references = {kind: tuple(number for number in ids if number in kept) for kind, ids in model.references.items()}
     return OutputTrack(
         header=model.header,
         handler_box=model.handler_box,

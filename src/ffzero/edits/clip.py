@@ -18,7 +18,7 @@ __all__ = ["Clip"]
 
 
 class Clip:
-    """An edit: pieces of movies, one after another. ``clip_a + clip_b`` joins; pieces that continue each other merge."""
+    """An edit: pieces of movies, one after another. ``a + b`` joins; pieces that continue each other merge."""
 
     __slots__ = ("pieces",)
 
@@ -40,12 +40,7 @@ class Clip:
         return Clip((*self.pieces, *other.pieces))
 
     def __repr__(self) -> str:
-        texts = [
-            f"{os.path.basename(piece.input.path)}"
-            f"[{'' if piece.start is None else format_time(piece.start)}:{'' if piece.end is None else format_time(piece.end)}]"
-            for piece in self.pieces
-        ]
-        return f"<ffzero.Clip {' + '.join(texts)}>"
+        return f"<ffzero.Clip {' + '.join(map(_short, self.pieces))}>"
 
     def plan(self, boundary: str = "auto", output: str | os.PathLike[str] | None = None) -> Plan:
         """Return what must happen to make the clip one file: what is copied, what is rendered, why, at what cost.
@@ -92,3 +87,8 @@ class Clip:
         refer to live in a private temporary folder until it is closed, or garbage-collected.
         """
         return FFmpegInput.of(rope_of(self.pieces, boundary))
+
+
+def _short(piece: Piece) -> str:
+    start, end = ("" if time is None else format_time(time) for time in (piece.start, piece.end))
+    return f"{os.path.basename(piece.input.path)}[{start}:{end}]"

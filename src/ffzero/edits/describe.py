@@ -177,8 +177,12 @@ def _text_chapters(media: Media, track: Track) -> list[Chapter]:
         if len(data) < 2 or int(offsets[sample]) + len(data) > media.box.source.size_bytes:
             continue
         media.box.source.readinto_at(int(offsets[sample]), memoryview(data))
-        title = data[2 : 2 + int.from_bytes(data[:2], "big")]
-        text = title.decode("utf-16", "replace") if title[:2] in (b"\xfe\xff", b"\xff\xfe") else title.decode("utf-8", "replace")
+        title = bytes(data[2 : 2 + int.from_bytes(data[:2], "big")])
+        text = (
+            title.decode("utf-16", "replace")
+            if title[:2] in (b"\xfe\xff", b"\xff\xfe")
+            else title.decode("utf-8", "replace")
+        )
         start, stop = (media.seconds(track, track.table.dts(sample + step) + shift) for step in (0, 1))
         if text:
             chapters.append(Chapter(start_s=start, end_s=stop, title=text))

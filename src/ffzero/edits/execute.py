@@ -164,9 +164,7 @@ def _remux_plan(pieces: Sequence[Piece], boundary: str, output: str | os.PathLik
     remux = plan_remux(
         [RemuxPiece(path=piece.input.path, start_s=piece.start, end_s=piece.end) for piece in pieces], output
     )
-    lengths = [
-        piece.actual_end_s - piece.actual_start_s for piece in remux.pieces if piece.actual_end_s is not None
-    ]
+    lengths = [piece.actual_end_s - piece.actual_start_s for piece in remux.pieces if piece.actual_end_s is not None]
     plan = Plan(
         method="remux",
         boundary="keyframe",

@@ -8,13 +8,15 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
+from ffzero.containers.index import SampleIndex
 from ffzero.containers.info import MovieInfo
+from ffzero.containers.isobmff.expand import sample_index
 from ffzero.edits.clip import Clip
 from ffzero.edits.describe import bitrate_of, describe, keyframes_of
-from ffzero.edits.inputs import Input, open_input
+from ffzero.edits.inputs import Input, open_input, require_media
 from ffzero.edits.media import Media
 from ffzero.edits.pieces import Piece
-from ffzero.errors import TimeRangeError
+from ffzero.errors import TimeRangeError, UsageError
 from ffzero.timebase import TimeLike, parse_time
 
 __all__ = ["Movie", "concat", "open_movie"]
@@ -94,6 +96,20 @@ class Movie:
     def bitrate(self, bins: int) -> list[float] | None:
         """Return bytes of the main track in each of ``bins`` equal times of the movie; ``None`` where not indexed."""
         return bitrate_of(self.media, bins) if self.media is not None else None
+
+    def samples(self, track: int | None = None, first: int = 0, stop: int | None = None) -> SampleIndex:
+        """Return samples ``[first, stop)`` of a track as read-only numpy columns, in decoding order.
+
+        ``track`` is the track's ID, by default the main video's (or the first track's). MP4 and MOV only. Raises
+        ``UsageError`` for an unknown track, and for more samples than fit one index.
+        """
+        require_media([self.input])
+        assert self.media is not None
+        tracks = {item.id: item for item in self.media.box.tracks}
+        chosen = (self.media.main_video or self.media.box.tracks[0]) if track is None else tracks.get(track)
+        if chosen is None:
+            raise UsageError(f"no track {track}", path=self.path, expected=f"one of {sorted(tracks)}")
+        return sample_index(chosen.table, first, stop)
 
     def __getitem__(self, times: slice) -> Clip:
         """Return the clip of ``[start, stop)``: seconds, ``"1:02.5"``, Fraction or timedelta; an end left out is open."""

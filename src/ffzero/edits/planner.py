@@ -132,7 +132,9 @@ def _piece_range(request: PieceRequest, snap: bool, warnings: list[str]) -> tupl
             warnings.append(f"there is no picture before {format_time(first)}; the clip starts with sound alone")
             return max(start, movie_start), end
     if first - start > _LATE_PICTURE_S and not snap:
-        warnings.append(f"the first picture after {format_time(start)} is at {format_time(first)}; the clip starts there")
+        warnings.append(
+            f"the first picture after {format_time(start)} is at {format_time(first)}; the clip starts there"
+        )
     if snap:
         last = takes[-1]
         end = max(media.seconds(main, last.start + last.media_stop - last.media_start), first)
@@ -210,7 +212,9 @@ def _lay_tracks(
     by_id = {id(piece.request.media): piece.request.media for piece in pieces}
     first = by_id[media[0]]
     kept = [_kept_tracks(by_id[key], warnings) for key in media]
-    match = match_tracks(*[[_track_key(by_id[key], track) for track in tracks] for key, tracks in zip(media, kept, strict=True)])
+    match = match_tracks(
+        *[[_track_key(by_id[key], track) for track in tracks] for key, tracks in zip(media, kept, strict=True)]
+    )
     for leftover in match.leftovers:
         name = by_id[media[leftover.movie]].name
         warnings.append(
@@ -313,9 +317,7 @@ def _output_timescale(role: str, placed: Sequence[Placed]) -> int:
     return common_timescale(scales, limit=2**32 - 1) or max(scales)
 
 
-def _takes(
-    media: Media, track: Track, role: str, piece: PieceLayout, boundary: str, *, has_before: bool
-) -> list[Take]:
+def _takes(media: Media, track: Track, role: str, piece: PieceLayout, boundary: str, *, has_before: bool) -> list[Take]:
     start, end = piece.start, piece.end
     if role == "video":
         snap = boundary == "keyframe" and track is media.main_video
@@ -341,7 +343,9 @@ def _preroll(track: Track) -> int:
     packets = max(audio_preroll_samples(entry) for entry in track.entries)
     for group in track.table.groups:
         if group.grouping_type in ("roll", "prol"):
-            distances = [int.from_bytes(entry[:2], "big", signed=True) for entry in group.descriptions if len(entry) >= 2]
+            distances = [
+                int.from_bytes(entry[:2], "big", signed=True) for entry in group.descriptions if len(entry) >= 2
+            ]
             packets = max([packets, *(-distance for distance in distances if -64 <= distance < 0)])
     return packets
 

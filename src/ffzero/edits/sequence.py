@@ -250,9 +250,7 @@ def lay_timecode(
         elapsed = take.media_start - take.track.table.dts(take.first)
         frames = 0
         if form is not None and form.frame_duration and form.timescale:
-            frames = rescale(
-                elapsed * form.timescale, take.track.timescale * form.frame_duration, 1, Rounding.NEAREST
-            )
+            frames = rescale(elapsed * form.timescale, take.track.timescale * form.frame_duration, 1, Rounding.NEAREST)
         samples.append(struct.pack(">I", (counter + frames) & 0xFFFFFFFF))
         stop = to_ticks(item.end_s, timescale, Rounding.NEAREST)
         durations.append(stop - end)

@@ -17,7 +17,7 @@ OPUS_PREROLL_TICKS_48K = 3840
 
 _OPUS_PACKET_TICKS_48K = 960
 _OPUS_PACKETS = 20
-"""400 ms. The 80 ms of RFC 7845 §4.6 are enough to sound right; this many to be the same as a whole decode, to -90 dB."""
+"""400 ms. The 80 ms of RFC 7845 §4.6 are enough to sound right, this many to equal a whole decode to -90 dB."""
 
 _EXACT = frozenset({"flac", "alac", "mp4als"})
 _PACKETS = {

@@ -23,7 +23,7 @@ _MAX_TOP_LEVEL_BOXES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxHeader:
-    """Where a top-level box lies: ``[offset, offset + size)`` in the file, its payload from ``offset + header_size`` on."""
+    """Where a top-level box lies: ``[offset, offset + size)`` in the file, payload after ``header_size`` bytes."""
 
     fourcc: str
     offset: int
@@ -55,7 +55,7 @@ class View:
         """Return an ``InvalidDataError`` located ``at`` bytes into this window."""
         return InvalidDataError(
             message,
-            path=self.source_name,
+            path=self.source_name or None,
             offset_bytes=self.offset + at,
             box_path=self.path,
             expected=details.get("expected"),

@@ -161,7 +161,11 @@ def _parse_trun(trun: View, base: int, end: int, default: _Defaults, column: _Co
             return table[:, names.index(name)].astype(np.int64)
         return np.full(count, constant, np.int64)
 
-    sizes, sample_flags, durations = values("s", default.size), values("f", default.flags), values("d", default.duration)
+    sizes, sample_flags, durations = (
+        values("s", default.size),
+        values("f", default.flags),
+        values("d", default.duration),
+    )
     if first_flags is not None:
         sample_flags[0] = first_flags
     composition = values("c", 0)

@@ -28,8 +28,8 @@ _MEDIA_HEADERS = ("vmhd", "smhd", "hmhd", "nmhd", "sthd", "gmhd")
 def read_movie(source: ByteSource) -> MovieBox:
     """Index an MP4, MOV or fragmented MP4 file.
 
-    Reads box headers, ``moov`` and every ``moof``, no media byte. Raises ``InvalidDataError`` (with file, offset and box
-    path) for what is damaged and ``UnsupportedError`` for what is valid but not handled.
+    Reads box headers, ``moov`` and every ``moof``, no media byte. Raises ``InvalidDataError`` (with file, offset and
+    box path) for what is damaged and ``UnsupportedError`` for what is valid but not handled.
     """
     top_level = tuple(walk_file(source))
     moov_header = _find_moov(source, top_level)
@@ -208,7 +208,7 @@ def _parse_track(trak: View, boxes: dict[str, View], movie_timescale: int, file_
 
 
 def _with_packet_sizes(table: SampleTable, entries: tuple[SampleEntry, ...]) -> SampleTable:
-    """Give sound that counts PCM frames as samples its true sizes, which ``stsz`` need not tell (QTFF "Sound Media")."""
+    """Give sound that counts PCM frames as samples its true sizes, which ``stsz`` need not tell (QTFF "Sound")."""
     entry = entries[0]
     runs = table.durations
     one_tick = len(runs.values) == 1 and int(runs.values[0]) == 1

@@ -82,7 +82,9 @@ def _whole(track: Track, shift: int) -> Span:
 
 def _as_ffmpeg_shows(track: Track, spans: list[Span]) -> Iterator[Span]:
     """Place the edits of a video track by the pictures in them."""
-    shown = [(span, found) for span in spans if (found := shown_between(track.table, span.media_start, span.media_stop))]
+    shown = [
+        (span, found) for span in spans if (found := shown_between(track.table, span.media_start, span.media_stop))
+    ]
     earliest = -1
     for span, found in shown:
         earliest = _earliest(track, span, found, earliest)
