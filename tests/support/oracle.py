@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "Pcm",
     "Track",
     "decode",
+    "decode_audio_from",
     "decode_audio_pcm",
     "decode_video",
     "decode_video_pyav",
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 DECODE_TIMEOUT_S = 110
-_JITTER = 64
+_JITTER = 128
 _IDLE = ("No filtered frames for output stream", "Output file is empty")
 """Said of a stream with nothing to show in the range; whether there ought to be something is checked elsewhere."""
 _LOSSLESS = ("pcm_", "alac", "flac")
@@ -230,12 +231,28 @@ def decode_audio_pcm(path: Path, stream: int = 0, *, key: str | None = None) -> 
     return _pcm(path, _stamp(path), stream, key)
 
 
+def decode_audio_from(path: Path, stream: int, time: Fraction, *, lead: int, key: str | None = None) -> Pcm | None:
+    """Return the sound as a decoder gives it that starts ``lead`` packets before the one at ``time``.
+
+    Noise substitution (AAC) follows a random sequence from the first packet on, so a decoder that starts later gives
+    other noise, and no two decodes are alike but those from the same packet.
+    """
+    with _open(path, key) as container:
+        chosen = container.streams.audio[stream]
+        packets = [packet for packet in container.demux(chosen) if packet.pts is not None]
+        at = max((i for i, p in enumerate(packets) if p.pts * p.time_base <= time), default=0)
+        return _joined(list(_blocks(packets[max(0, at - lead) :])), chosen.codec_context.name)
+
+
 @functools.lru_cache(maxsize=6)
 def _pcm(path: Path, stamp: tuple[int, int], stream: int, key: str | None) -> Pcm | None:
     with _open(path, key) as container:
         chosen = container.streams.audio[stream]
-        codec = chosen.codec_context.name
-        blocks = list(_blocks(container, chosen))
+        return _joined(list(_blocks(container.demux(chosen))), chosen.codec_context.name)
+
+
+def _joined(blocks: list[tuple[Fraction, int, np.ndarray[Any, Any]]], codec: str) -> Pcm | None:
+    """Put blocks at their times: silence where one is late, cut where it overlaps, as it comes within two samples."""
     if not blocks:
         return None
     start, rate, _ = blocks[0]
@@ -263,11 +280,11 @@ def _pcm(path: Path, stamp: tuple[int, int], stream: int, key: str | None) -> Pc
     )
 
 
-def _blocks(container: Any, stream: Any) -> Iterator[tuple[Fraction, int, np.ndarray[Any, Any]]]:
+def _blocks(packets: Iterable[Any]) -> Iterator[tuple[Fraction, int, np.ndarray[Any, Any]]]:
     """Yield (time, rate, samples); a packet that does not decode is passed over, as the FFmpeg program does."""
     import av
 
-    for packet in container.demux(stream):
+    for packet in packets:
         try:
             frames = packet.decode()
         except av.error.FFmpegError:

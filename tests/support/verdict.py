@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 
 from support import boxes
-from support.oracle import Chapter, Cue, Decode, Description, Frame, Pcm, decode, decode_audio_pcm, describe
+from support.oracle import (
+    Chapter,
+    Cue,
+    Decode,
+    Description,
+    Frame,
+    Pcm,
+    decode,
+    decode_audio_from,
+    decode_audio_pcm,
+    describe,
+)
 
 __all__ = ["check_audio", "check_cut", "check_video", "expected_frames"]
 
@@ -20,6 +31,8 @@ TIME_SLACK = Fraction(2, 1000)
 SOUND_TAIL = 8192
 """Samples by which sound may run on: FFmpeg trims the end of an edit to whole packets only."""
 LAGS = 2000
+RESTARTS = 6
+"""Packets of run-up within which a decoder may have been started for the output."""
 SILENCE = 1e-4
 
 Array = np.ndarray[Any, Any]
@@ -143,11 +156,23 @@ def _all_audio(
             return
         after = decode_audio_pcm(output, position, key=key)
         position += 1
-        yield from (f"audio {number}: {problem}" for problem in check_audio(before, after, zero, end))
+        problems = check_audio(before, after, zero, end)
+        if not problems and after is not None:
+            begins = after.start_s + zero
+            problems = _likeness(before, after, begins)
+            leads = range(1, RESTARTS + 1) if problems and not before.lossless else ()
+            restarts = (decode_audio_from(source, number, begins, lead=lead, key=key) for lead in leads)
+            if any(not _likeness(restart, after, begins) for restart in restarts if restart is not None):
+                problems = []
+        yield from (f"audio {number}: {problem}" for problem in problems)
+
+
+def _likeness(before: Pcm, after: Pcm, begins: Fraction) -> list[str]:
+    return _same_sound(before, after, round((begins - before.start_s) * before.rate))
 
 
 def check_audio(before: Pcm, after: Pcm | None, zero: Fraction, end: Fraction | None) -> list[str]:
-    """Compare sound: where it starts (one sample), how far it goes, and what it is; ``zero`` is the output's time 0."""
+    """Compare where sound starts (to one sample) and how far it goes; ``zero`` is the source's time at 0."""
     if after is None:
         return ["no sample decodes"]
     if after.rate != before.rate or after.samples.shape[1] != before.samples.shape[1]:
@@ -162,7 +187,7 @@ def check_audio(before: Pcm, after: Pcm | None, zero: Fraction, end: Fraction | 
     over = (after.end_s + zero - last) * before.rate
     if not -2 - before.jitter <= over <= SOUND_TAIL:
         problems.append(f"ends {float(over):+.1f} samples from where it ought to")
-    return problems + _same_sound(before, after, round((begins - before.start_s) * before.rate))
+    return problems
 
 
 def _same_sound(before: Pcm, after: Pcm, offset: int) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
+from ffzero.containers.h264_slices import without_stale_markings
 from ffzero.containers.isobmff.metadata import (
     NeroChapter,
     read_nero_chapters,
@@ -16,7 +18,9 @@ from ffzero.containers.isobmff.metadata import (
 from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import BLOCK, OutputMovie, OutputTrack, Payload, shifted, write_movie
+from ffzero.containers.nal import RandomAccess
 from ffzero.edits.cues import empty_cue
+from ffzero.edits.cutpoints import Take
 from ffzero.edits.media import Media
 from ffzero.edits.planner import Layout, TrackLayout
 from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound, lay_timecode
@@ -78,7 +82,9 @@ def assemble(layout: Layout) -> Assembly:
 
 def _lay(track: TrackLayout, layout: Layout) -> Laid:
     if track.role == "video":
-        return lay_pictures(track.placed, track.timescale)
+        media = layout.pieces[track.placed[0].piece].request.media
+        first = replace(track.placed[0], rewritten=_stale_markings(media, track.placed[0].take))
+        return lay_pictures([first, *track.placed[1:]], track.timescale)
     if track.role in ("text", "chapters"):
         empty = empty_cue(track.model.entries[0].codec)
         total = layout.duration if track.role == "text" else None  # an empty last title would be a chapter
@@ -92,6 +98,16 @@ def _lay(track: TrackLayout, layout: Layout) -> Laid:
         formats = [item.take.track.entries[0].timecode for item in track.placed]
         return lay_timecode(track.placed, track.timescale, formats, counters)
     return lay_sound(track.placed, track.timescale)
+
+
+def _stale_markings(media: Media, take: Take) -> dict[int, bytes]:
+    """Return samples of an open start without the commands that speak of pictures before it; see ``h264_slices``."""
+    entry = media.entry_of(take.track, take.first)
+    if take.access is not RandomAccess.OPEN or entry.avc is None:
+        return {}
+    samples = takewhile(lambda data: data is not None, (media.sample_bytes(take.track, n) for n in take.kept()))
+    sets = (*entry.avc.sps, *entry.avc.pps)
+    return without_stale_markings(filter(None, samples), entry.avc.nal_length_size, sets)
 
 
 def _timecode_counter(media: Media, track: Track, sample: int) -> int:

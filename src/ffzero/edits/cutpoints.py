@@ -1,8 +1,8 @@
 """Which samples of a track a cut needs, and which it must hide.
 
 A cut of a coded picture track starts decoding at a random access sample at or before its first picture and ends, in
-decoding order, with the last sample that any of its pictures needs. What lies between and outside the range is hidden by
-the edit; leading pictures that nothing needs are left out. Audio keeps the pre-roll that its codec wants.
+decoding order, with the last sample that any of its pictures needs. What lies between and outside the range is hidden
+by the edit; leading pictures that nothing needs are left out. Audio keeps the pre-roll that its codec wants.
 
 Pure: the only thing asked of a file is ``peek``, which says what an access unit is.
 """
@@ -60,9 +60,24 @@ class Take:
 
     A long hidden lead makes FFmpeg's probing end before it meets the other tracks, and players that ignore edits lag.
     """
+    access: RandomAccess | None = None
+    """What the first sample is, where its codec is read: after other pictures only ``CLOSED`` decodes cleanly."""
     not_sync: tuple[int, ...] = ()
     """Samples in the hidden lead that the file calls sync samples and that are none: players would start there."""
     note: str = ""
+
+    @property
+    def starts_cleanly(self) -> bool:
+        """Whether the take can follow other pictures: nothing hidden first, and a decoder starts afresh there."""
+        return not self.hidden_before and self.access in (None, RandomAccess.CLOSED)
+
+    def kept(self) -> Iterator[int]:
+        """Yield the numbers of the samples that are kept, in decoding order."""
+        at = self.first
+        for low, high in self.drops:
+            yield from range(at, low)
+            at = high
+        yield from range(at, self.stop)
 
     def descriptions(self) -> list[int]:
         """Return the sample entry numbers that the samples use."""
@@ -78,7 +93,7 @@ class Take:
 
     @property
     def origin_dts(self) -> int:
-        """The dts at which the kept table begins: that of ``first``, moved over the leading pictures dropped after it."""
+        """The dts at which the kept table begins: that of ``first``, moved over the leading pictures dropped next."""
         if self.squeezed:
             return self.track.table.dts(self.first + self.squeezed) - self._kept_of(self.squeezed)
         return self.track.table.dts(self.first) + self._moved
@@ -137,18 +152,21 @@ def usual_duration(table: SampleTable) -> int:
     return int(runs.values[positive][np.argmax(runs.counts[positive])])
 
 
-def take_pictures(track: Track, span: Span, low: int, high: int, peek: Peek, *, snap: bool = False) -> Take | None:
+def take_pictures(
+    track: Track, span: Span, low: int, high: int, peek: Peek, *, snap: bool = False, closed: bool = False
+) -> Take | None:
     """Return what a cut of ``[low, high)`` (media ticks, inside ``span``) needs of a picture track.
 
     With ``snap`` the cut falls on a random access picture at or before ``low`` and ends where no picture is hidden.
-    ``None`` where no picture lies in the range.
+    With ``closed`` only a picture at which a decoder starts afresh serves. ``None`` where no picture lies in the range.
     """
     table = track.table
     low, high = max(low, span.media_start), min(high, span.media_stop)
     shown = shown_between(table, low, high) if low < high else None
     if shown is None:
         return None
-    sync, clean, note = _random_access(track, shown, peek)
+    sync, access, note = _random_access(track, shown, peek, closed=closed)
+    clean = access in (None, RandomAccess.CLOSED, RandomAccess.OPEN)
     sync_pts = table.pts(sync)
     if snap:
         low = max(span.media_start, min(sync_pts, shown.first_pts))
@@ -175,6 +193,7 @@ def take_pictures(track: Track, span: Span, low: int, high: int, peek: Peek, *, 
         hidden_before=shown.stop - sync - dropped - shown.count - hidden_after,
         hidden_after=hidden_after,
         natural_stop=natural,
+        access=access,
         not_sync=passed_over,
         squeezed=squeezed if all(stop <= sync + squeezed for _, stop in drops) else 0,
         note=note,
@@ -185,23 +204,26 @@ def _last_duration(table: SampleTable) -> int:
     return table.durations.at(table.count - 1) or usual_duration(table)
 
 
-def _random_access(track: Track, shown: Shown, peek: Peek) -> tuple[int, bool, str]:
-    """Return the sample at which decoding starts, whether its leading pictures serve nothing later, and a note."""
+def _random_access(track: Track, shown: Shown, peek: Peek, *, closed: bool) -> tuple[int, RandomAccess | None, str]:
+    """Return the sample at which decoding starts, what it is (``None``: not known), and a note if it is not clean."""
+    wanted = (RandomAccess.CLOSED,) if closed else (RandomAccess.CLOSED, RandomAccess.OPEN)
     fallback = gradual = None
     for candidate in _candidates_back(track.table, shown.first):
         if track.table.pts(candidate) > shown.first_pts:
             continue  # a leading picture of it is shown: decoding must start earlier
         unit = peek(track, candidate)
-        if unit is None or unit.random_access in (RandomAccess.CLOSED, RandomAccess.OPEN):
-            return candidate, True, ""
-        fallback = candidate if fallback is None else fallback
+        if unit is None or unit.random_access in wanted:
+            return candidate, unit.random_access if unit else None, ""
+        fallback = fallback or (candidate, unit.random_access)
         if gradual is None and _recovers(track, candidate, unit, shown, peek):
             gradual = candidate
     if gradual is not None:
-        return gradual, False, "decoding starts at an intra refresh: some players show nothing until it is complete"
+        note = "decoding starts at an intra refresh: some players show nothing until it is complete"
+        return gradual, RandomAccess.GRADUAL, note
     if fallback is not None:
-        return fallback, False, "no clean random access picture before the cut; the sync sample table is trusted"
-    return 0, False, "no random access picture before the cut: its first pictures may not decode, as in the source"
+        return *fallback, "no clean random access picture before the cut; the sync sample table is trusted"
+    note = "no random access picture before the cut: its first pictures may not decode, as in the source"
+    return 0, RandomAccess.NONE, note
 
 
 def _candidates_back(table: SampleTable, last: int) -> Iterator[int]:
@@ -222,7 +244,7 @@ def _recovers(track: Track, candidate: int, unit: AccessUnit, shown: Shown, peek
 
 
 def _recovered(track: Track, sample: int, reference_frames: int, last: int, peek: Peek) -> int | None:
-    """Return the sample ``reference_frames`` steps of frame_num after ``sample``, ``None`` beyond ``last`` (H.264 §D.2.8)."""
+    """Return the sample ``reference_frames`` steps of frame_num later, ``None`` beyond ``last`` (H.264 §D.2.8)."""
     while reference_frames > 0:
         unit = peek(track, sample)
         reference_frames -= unit is None or unit.is_reference
@@ -281,7 +303,7 @@ def _none_earlier(table: SampleTable, first: int, ticks: int) -> bool:
 
 
 def next_clean_sync(track: Track, after_pts: int, peek: Peek) -> int | None:
-    """Return the first random access sample shown after ``after_pts`` ticks, or ``None``."""
+    """Return the first sample shown after ``after_pts`` ticks at which a decoder starts afresh, or ``None``."""
     table = track.table
     numbers = table.sync_candidates()
     _, most = table.composition_range
@@ -293,7 +315,7 @@ def next_clean_sync(track: Track, after_pts: int, peek: Peek) -> int | None:
         if table.pts(candidate) <= after_pts:
             continue
         unit = peek(track, candidate)
-        if unit is None or unit.random_access in (RandomAccess.CLOSED, RandomAccess.OPEN):
+        if unit is None or unit.random_access is RandomAccess.CLOSED:
             return candidate
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -217,4 +218,4 @@ def bitrate_of(media: Media, bins: int) -> list[float] | None:
     ticks = max(1, table.durations.sum_before(table.count))
     edges = [table.first_at_or_after_dts(table.start_dts + ticks * number // bins) for number in range(bins + 1)]
     edges[-1] = table.count
-    return [float(table.sizes.sum(low, high)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [float(table.sizes.sum(low, high)) for low, high in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""An unwritten clip as input of the FFmpeg program and of PyAV: ``concatf:`` over ``subfile,,start,A,end,B,,:`` parts."""
+"""An unwritten clip as input of the FFmpeg program and of PyAV: ``concatf:`` over ``subfile,,start,A,end,B,,:``."""
 
 from __future__ import annotations
 

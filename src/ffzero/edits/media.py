@@ -1,4 +1,4 @@
-"""An indexed movie as the planner sees it: roles of tracks, their place on the timeline, and what single samples are."""
+"""An indexed movie as the planner sees it: roles of tracks, their place in time, and what single samples are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from ffzero.containers.isobmff.model import MovieBox, Track
 from ffzero.containers.isobmff.presentation import ENDLESS, Span, presentation
+from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.nal import AccessUnit, classify_access_unit
 from ffzero.errors import InvalidDataError
 
@@ -108,19 +109,30 @@ class Media:
             self._units[key] = self._classified(track, sample)
         return self._units[key]
 
-    def _classified(self, track: Track, sample: int) -> AccessUnit | None:
+    def entry_of(self, track: Track, sample: int) -> SampleEntry:
+        """Return the sample entry that describes ``sample``."""
         run, _, _ = track.table.chunks.locate(sample)
-        entry = track.entries[int(track.table.chunks.run_descriptions[run])]
-        if entry.codec not in ("h264", "hevc") or entry.encryption is not None or not entry.nal_length_size:
-            return None
+        return track.entries[int(track.table.chunks.run_descriptions[run])]
+
+    def sample_bytes(self, track: Track, sample: int) -> bytes | None:
+        """Read one sample; ``None`` where it is larger than any picture or not in the file."""
         offsets, sizes = track.table.offsets_and_sizes(sample, sample + 1)
         offset, size = int(offsets[0]), int(sizes[0])
         if size > _MAX_PEEK_BYTES or offset + size > self.box.source.size_bytes:
             return None
         data = bytearray(size)
         self.box.source.readinto_at(offset, memoryview(data))
+        return bytes(data)
+
+    def _classified(self, track: Track, sample: int) -> AccessUnit | None:
+        entry = self.entry_of(track, sample)
+        if entry.codec not in ("h264", "hevc") or entry.encryption is not None or not entry.nal_length_size:
+            return None
+        data = self.sample_bytes(track, sample)
+        if data is None:
+            return None
         try:
-            return classify_access_unit("h264" if entry.codec == "h264" else "hevc", bytes(data), entry.nal_length_size)
+            return classify_access_unit("h264" if entry.codec == "h264" else "hevc", data, entry.nal_length_size)
         except InvalidDataError:
             return None  # a damaged sample: the container's word is all there is
 

@@ -112,7 +112,7 @@ class Movie:
         return sample_index(chosen.table, first, stop)
 
     def __getitem__(self, times: slice) -> Clip:
-        """Return the clip of ``[start, stop)``: seconds, ``"1:02.5"``, Fraction or timedelta; an end left out is open."""
+        """Return the clip of ``[start, stop)``: seconds, ``"1:02.5"``, Fraction or timedelta; one left out is open."""
         if not isinstance(times, slice) or times.step is not None:
             raise TimeRangeError("a movie is sliced by times", hint="Write movie[10.5:40.5], or movie[:] for all of it")
         return self.clip(times.start, times.stop)

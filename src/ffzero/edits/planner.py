@@ -91,7 +91,7 @@ def lay_out(requests: Sequence[PieceRequest], boundary: str) -> Layout:
     pieces: list[PieceLayout] = []
     at = Fraction(0)
     for request in requests:
-        start, end = _piece_range(request, snap, warnings)
+        start, end = _piece_range(request, snap, bool(pieces), warnings)
         pieces.append(PieceLayout(request=request, start=start, end=end, at=at))
         at += end - start
     tracks, segments = _lay_tracks(pieces, boundary, warnings)
@@ -110,7 +110,7 @@ def lay_out(requests: Sequence[PieceRequest], boundary: str) -> Layout:
     )
 
 
-def _piece_range(request: PieceRequest, snap: bool, warnings: list[str]) -> tuple[Fraction, Fraction]:
+def _piece_range(request: PieceRequest, snap: bool, joined: bool, warnings: list[str]) -> tuple[Fraction, Fraction]:
     """Return the source time at which the piece really starts and ends."""
     media = request.media
     movie_start, movie_end = media.range
@@ -120,7 +120,7 @@ def _piece_range(request: PieceRequest, snap: bool, warnings: list[str]) -> tupl
     main = media.main_video
     if main is None:
         return max(start, movie_start), end
-    takes = _picture_takes(media, main, start, end, snap)
+    takes = _picture_takes(media, main, start, end, snap=snap, joined=joined)
     if not takes:
         if any(_sound_takes(media, track, start, end, 0) for track in _sound_tracks(media)):
             return max(start, movie_start), end
@@ -172,15 +172,19 @@ def _sound_tracks(media: Media) -> list[Track]:
 
 
 def _picture_takes(
-    media: Media, track: Track, start: Fraction, end: Fraction, snap: bool, tolerance: Fraction = TOLERANCE
+    media: Media, track: Track, start: Fraction, end: Fraction, *, snap: bool, joined: bool = False
 ) -> list[Take]:
-    """Return the takes of a picture track, one for each edit that the range touches."""
-    low = to_ticks(start - tolerance, track.timescale, Rounding.CEIL)
-    high = to_ticks(end - tolerance, track.timescale, Rounding.CEIL)
-    takes = []
+    """Return the takes of a picture track, one for each edit that the range touches.
+
+    ``joined`` takes follow other pictures, so one that may be snapped goes back to where a decoder starts afresh.
+    """
+    low = to_ticks(start - TOLERANCE, track.timescale, Rounding.CEIL)
+    high = to_ticks(end - TOLERANCE, track.timescale, Rounding.CEIL)
+    takes: list[Take] = []
     for span in media.spans(track):
         if span.start < high and span.stop > low:
-            take = take_pictures(track, span, low - span.shift, high - span.shift, media.peek, snap=snap)
+            closed = snap and (joined or bool(takes))
+            take = take_pictures(track, span, low - span.shift, high - span.shift, media.peek, snap=snap, closed=closed)
             if take is not None:
                 takes.append(_ending_at(take, span, to_ticks(end, track.timescale, Rounding.NEAREST)))
     return takes
@@ -321,7 +325,7 @@ def _takes(media: Media, track: Track, role: str, piece: PieceLayout, boundary: 
     start, end = piece.start, piece.end
     if role == "video":
         snap = boundary == "keyframe" and track is media.main_video
-        return _picture_takes(media, track, start, end, snap)
+        return _picture_takes(media, track, start, end, snap=snap, joined=has_before)
     preroll = 0
     if role == "audio" and not has_before:
         preroll = _preroll(track)
@@ -405,8 +409,8 @@ def _refuse_encrypted(media: Media, take: Take) -> None:
         encryption = take.track.entries[number].encryption
         if encryption is not None and (encryption.is_protected or take.track.aux_boxes):
             raise EncryptedError(
-                f"track {take.track.id} is encrypted ({encryption.scheme}); its sample auxiliary data cannot be carried "
-                "over yet",
+                f"track {take.track.id} is encrypted ({encryption.scheme}); its sample auxiliary data cannot be "
+                "carried over yet",
                 path=media.name,
                 hint="Decrypt the file first (ffmpeg -decryption_key KEY -i FILE -c copy OUT)",
             )
@@ -449,7 +453,7 @@ def _unclean(placed: Sequence[Placed], pieces: Sequence[PieceLayout], boundary: 
     """Yield what must be rendered of a picture track: around interior boundaries, or all where no edit may hide."""
     for index, item in enumerate(placed):
         media = pieces[item.piece].request.media
-        if item.take.hidden_before and (index > 0 or boundary == "render"):
+        if not item.take.starts_cleanly if index else item.take.hidden_before and boundary == "render":
             yield _front_render(item, media, interior=index > 0)
         if item.take.hidden_after and (index < len(placed) - 1 or boundary == "render"):
             yield _tail_render(item, media, interior=index < len(placed) - 1)
@@ -460,7 +464,10 @@ def _front_render(item: Placed, media: Media, *, interior: bool) -> Render:
     sync = next_clean_sync(take.track, take.media_start, media.peek)
     stop = take.media_stop if sync is None else min(take.media_stop, take.track.table.pts(sync))
     where = "a joint" if interior else "the start"
-    return _render(item, media, take.media_start, stop, f"{where} falls inside a group of pictures")
+    reason = f"{where} falls inside a group of pictures"
+    if not take.hidden_before:
+        reason = f"{where} falls at a picture at which no decoder starts afresh (open group of pictures)"
+    return _render(item, media, take.media_start, stop, reason)
 
 
 def _tail_render(item: Placed, media: Media, *, interior: bool) -> Render:

@@ -1,15 +1,15 @@
 """Takes of one track, set one after another on the clip's timeline as one sample table.
 
-Pictures keep their exact times. Sound keeps one continuous track: at a joint the packet is chosen that comes closest, so
-that the error stays under half a packet and never adds up. Cues are trimmed to the range and gaps between them filled with
-empty ones. Timecode samples are written anew.
+Pictures keep their exact times. Sound keeps one continuous track: at a joint the packet is chosen that comes closest,
+so that the error stays under half a packet and never adds up. Cues are trimmed to the range and gaps between them
+filled with empty ones. Timecode samples are written anew.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -33,6 +33,8 @@ class Placed:
     end_s: Fraction
     descriptions: dict[int, int]
     """Sample entry numbers of the take's track, as numbers of the output track's."""
+    rewritten: Mapping[int, bytes] = field(default_factory=dict)
+    """New bytes of some of the kept samples, by their place among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +80,30 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
     shown += (last.take.media_stop - last.take.media_start) * factors[-1]
     empty = to_ticks(first.at_s, timescale, Rounding.NEAREST)
-    return Laid(parts=tuple(parts), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
+    split = [new for item, part in zip(placed, parts, strict=True) for new in _with_rewritten(part, item.rewritten)]
+    return Laid(parts=tuple(split), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
+
+
+def _with_rewritten(part: Part, rewritten: Mapping[int, bytes]) -> Iterator[Part]:
+    """Yield the part with some of its samples taken from memory."""
+    at = 0
+    for sample, data in sorted(rewritten.items()):
+        if sample > at:
+            yield replace(part, table=part.table.slice(at, sample))
+        single = part.table.slice(sample, sample + 1)
+        sizes = Sizes(count=1, column=frozen(np.array([len(data)], dtype=np.int64)))
+        chunks = single.chunks.with_offsets(frozen(np.zeros(1, np.int64)))
+        yield Part(piece=-1, table=replace(single, sizes=sizes, chunks=chunks), literal=data)
+        at = sample + 1
+    if at < part.table.count:
+        yield replace(part, table=part.table.slice(at, part.table.count)) if at else part
 
 
 def _least_composition(tables: Sequence[SampleTable]) -> int:
     """Return the least composition offset, at most 0.
 
-    Negative ones are written as positive ones with a later edit: FFmpeg shows the first picture of a cut track too early
-    where offsets are negative, and an edit cannot start before 0.
+    Negative ones are written as positive ones with a later edit: FFmpeg shows the first picture of a cut track too
+    early where offsets are negative, and an edit cannot start before 0.
     """
     columns = [table.composition.values for table in tables if table.composition is not None]
     return min(0, *(int(column.min()) for column in columns if len(column)), 0)
@@ -240,7 +258,7 @@ def _literal_part(samples: Sequence[bytes], durations: Sequence[int], timescale:
 def lay_timecode(
     placed: Sequence[Placed], timescale: int, formats: Sequence[TimecodeFormat | None], counters: Sequence[int]
 ) -> Laid:
-    """Write each take's timecode anew: its counter plus the frames between it and the cut (QTFF "Timecode Sample Data").
+    """Write each take's timecode anew: its counter plus the frames from it to the cut (QTFF "Timecode Sample Data").
 
     ``counters`` are the frame numbers read from each take's first sample.
     """

@@ -11,7 +11,7 @@ __all__ = ["sample_index"]
 
 
 def sample_index(table: SampleTable, first: int = 0, stop: int | None = None) -> SampleIndex:
-    """Return samples ``[first, stop)`` of ``table`` as columns; all are new arrays. Raises ``UsageError`` if too many."""
+    """Return samples ``[first, stop)`` of ``table`` as columns, all new arrays. Raises ``UsageError`` if too many."""
     stop = table.count if stop is None else min(stop, table.count)
     first = min(max(first, 0), stop)
     SampleIndex.check_bound(stop - first)
