@@ -24,7 +24,7 @@ class ProgressEvent:
 
 
 Reporter = Callable[[ProgressEvent], None]
-"""Called from the working thread, at most every few milliseconds; it must return quickly and may raise to stop the job."""
+"""Called from the working thread, every few milliseconds at most; returns quickly, and may raise to stop the job."""
 
 
 def no_report(event: ProgressEvent) -> None:

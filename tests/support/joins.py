@@ -164,7 +164,9 @@ def _pictures(path: Path) -> tuple[oracle.Frame, ...]:
     return oracle.decode(path, keep=True).videos[0]
 
 
-def check_join(output: Path, parts: Sequence[Section], *, time_slack: Fraction = TIME_SLACK, sound: int = 1) -> list[str]:
+def check_join(
+    output: Path, parts: Sequence[Section], *, time_slack: Fraction = TIME_SLACK, sound: int = 1
+) -> list[str]:
     """Return what is wrong with ``output`` as the join of ``parts``; empty when nothing is.
 
     ``time_slack`` is allowed at each picture's time; ``sound`` audio tracks of packets are compared.

@@ -19,7 +19,7 @@ __all__ = ["bitrate_of", "describe", "keyframes_of"]
 
 _MAX_LISTED_KEYFRAMES = 1_000_000
 _PEEKED_KEYFRAMES = 8
-_KINDS = {"text": "subtitle", "hint": "data"}
+_KINDS = {"text": "subtitle", "hint": "data", "still": "cover"}
 
 
 def describe(media: Media) -> MovieInfo:

@@ -18,7 +18,8 @@ _STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "gif"})
 _MAX_PEEK_BYTES = 1 << 24
 
 Role = str
-"""``video``, ``audio``, ``text`` (cues that last), ``chapters``, ``timecode``, ``data``; ``hint`` is never kept."""
+"""``video``, ``still`` (one picture all along), ``audio``, ``text`` (cues that last), ``chapters``, ``timecode`` or
+``data``; ``hint`` is never kept."""
 
 
 @dataclass(kw_only=True)
@@ -42,7 +43,7 @@ class Media:
         if track.id in self.chapter_tracks:
             return "chapters"
         if track.handler in ("vide", "auxv", "pict"):
-            return "video"
+            return "still" if track.table.count == 1 and track.entries[0].codec in _STILL_CODECS else "video"
         if track.handler == "soun":
             return "audio"
         if track.handler in _TEXT_HANDLERS:
@@ -53,8 +54,7 @@ class Media:
     def main_video(self) -> Track | None:
         """The track whose pictures rule the clock: the first enabled video track that is not a still."""
         tracks = [track for track in self.box.tracks if self.role(track) == "video" and track.table.count]
-        moving = [track for track in tracks if track.table.count > 1 or track.entries[0].codec not in _STILL_CODECS]
-        ranked = sorted(moving or tracks, key=lambda track: not track.header.enabled)
+        ranked = sorted(tracks, key=lambda track: not track.header.enabled)
         return ranked[0] if ranked else None
 
     def spans(self, track: Track) -> tuple[Span, ...]:

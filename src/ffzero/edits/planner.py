@@ -20,7 +20,7 @@ from ffzero.edits.cutpoints import Take, next_clean_sync, take_pictures, take_so
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.sequence import Placed
-from ffzero.errors import EncryptedError, TimeRangeError, UsageError
+from ffzero.errors import EncryptedError, TimeRangeError, UnsupportedError, UsageError
 from ffzero.timebase import TOLERANCE, Rounding, common_timescale, format_time, rescale, to_ticks
 
 __all__ = ["Layout", "PieceRequest", "TrackLayout", "lay_out"]
@@ -283,7 +283,7 @@ def _lay_track(
             segments.append(_mismatch(number, piece, track, role, takes, mismatch))
             continue
         for take in takes:
-            _refuse_encrypted(media, take)
+            _refuse(media, take)
             placed.append(_place(number, piece, media, take, descriptions))
     if not placed and role == "text" and empty_cue(model.entries[0].codec) is not None:
         entries = (model.entries[0].raw,)
@@ -329,7 +329,14 @@ def _takes(media: Media, track: Track, role: str, piece: PieceLayout, boundary: 
     preroll = 0
     if role == "audio" and not has_before:
         preroll = _preroll(track)
-    return _sound_takes(media, track, start, end, preroll)
+    takes = _sound_takes(media, track, start, end, preroll)
+    return [_whole_still(take) for take in takes] if role == "still" else takes
+
+
+def _whole_still(take: Take) -> Take:
+    """Show a still picture from its own beginning: players drop a picture that the edit begins inside of."""
+    start = take.track.table.dts(take.first)
+    return replace(take, media_start=start, media_stop=start + take.media_stop - take.media_start)
 
 
 def _packet_ticks(track: Track) -> int:
@@ -394,7 +401,7 @@ class _EntryPool:
             if verdict.outcome is Outcome.DIFFERENT and place == 0:
                 return None, verdict.differences
         self._entries.append(entry)
-        self.raw.append(entry.raw)
+        self.raw.append(entry.raw[:14] + b"\0\1" + entry.raw[16:])  # the output has one data reference: itself
         return len(self.raw) - 1, ()
 
 
@@ -404,7 +411,14 @@ def _rotation_difference(model: Track, track: Track) -> Difference | None:
     return Difference(what="rotation or flip", first=str(model.header.matrix[:5]), second=str(track.header.matrix[:5]))
 
 
-def _refuse_encrypted(media: Media, take: Take) -> None:
+def _refuse(media: Media, take: Take) -> None:
+    """Raise for samples that cannot be carried over as they are."""
+    if take.track.external:
+        raise UnsupportedError(
+            f"the samples of track {take.track.id} lie in another file (a reference movie)",
+            path=media.name,
+            hint="Make it self-contained first (ffmpeg -i FILE -c copy OUT)",
+        )
     for number in take.descriptions():
         encryption = take.track.entries[number].encryption
         if encryption is not None and (encryption.is_protected or take.track.aux_boxes):

@@ -70,6 +70,8 @@ class Track:
     """Children of ``mdia`` that are carried verbatim: ``elng``, ..."""
     fragmented_edits: bool = False
     """Samples lie in fragments, where FFmpeg applies only an edit's start."""
+    external: bool = False
+    """The samples lie in another file (a reference movie)."""
     aux_boxes: tuple[str, ...] = ()
     """Sample auxiliary boxes seen (``saiz``, ``saio``, ``senc``)."""
 

@@ -185,6 +185,7 @@ def _parse_track(trak: View, boxes: dict[str, View], movie_timescale: int, file_
         most = int(table.chunks.run_descriptions.max())
         if most >= len(entries):
             raise stbl.error("samples refer to a sample entry that is not there", expected=len(entries), found=most + 1)
+    external = _external_references(minf.get("dinf"))
     return Track(
         header=_parse_tkhd(boxes["tkhd"]),
         handler=handler,
@@ -203,6 +204,7 @@ def _parse_track(trak: View, boxes: dict[str, View], movie_timescale: int, file_
         extra_media_boxes=tuple(
             child.as_box() for child in mdia.children(lenient=True) if child.fourcc not in _MEDIA_GENERATED
         ),
+        external=any(_data_reference(entry) in external for entry in entries),
         aux_boxes=tuple(name for name in ("saiz", "saio", "senc") if name in stbl_boxes),
     )
 
@@ -227,6 +229,20 @@ def _with_packet_sizes(table: SampleTable, entries: tuple[SampleEntry, ...]) -> 
 def _pcm_bits(codec: str) -> int:
     digits = "".join(character for character in codec.removeprefix("pcm_") if character.isdigit())
     return int(digits) if digits else 8  # A-law and mu-law
+
+
+def _external_references(dinf: View | None) -> frozenset[int]:
+    """Return the numbers (from 1) of the data references to other files (§8.7.2: flag 1 means this file)."""
+    dref = dinf.child_map(lenient=True).get("dref") if dinf is not None else None
+    if dref is None or len(dref) < 8:
+        return frozenset()
+    references = enumerate(dref.children(8, lenient=True), start=1)
+    return frozenset(number for number, entry in references if len(entry) >= 4 and not entry.u8(3) & 1)
+
+
+def _data_reference(entry: SampleEntry) -> int:
+    """Return a sample entry's data_reference_index (§8.5.2.2)."""
+    return int.from_bytes(entry.raw[14:16], "big")
 
 
 def _version(view: View) -> int:
