@@ -17,10 +17,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from support.boxes import top_level
 from support.mutate import mutated
 
 HANG_S = 5.0
 ADDRESS_SPACE_BYTES = 6 << 30
+BMFF = frozenset({".mp4", ".mov", ".m4v"})
 CUTS = ((0.2, 0.7), (None, None))
 
 
@@ -102,7 +104,12 @@ def _use(victim: Path, out: Path, done: list[str]) -> None:
             except FFZeroError as error:
                 refused = error
                 continue
-            assert (out / name).stat().st_size > 0
+            if victim.suffix in BMFF:
+                kinds = [box.kind for box in top_level(out / name)]
+                assert kinds.index(b"moov") < kinds.index(b"mdat"), f"the output holds {kinds}"
+                assert top_level(out / name)[-1].end == (out / name).stat().st_size, (
+                    "the output's boxes do not end with it"
+                )
             done.append(name)
     if refused is not None:
         raise refused

@@ -20,10 +20,10 @@ from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import BLOCK, OutputMovie, OutputTrack, Payload, shifted, write_movie
 from ffzero.containers.nal import RandomAccess
 from ffzero.edits.cues import empty_cue
-from ffzero.edits.cutpoints import Take
+from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.media import Media
-from ffzero.edits.planner import Layout, TrackLayout
 from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound, lay_timecode
+from ffzero.edits.takes import Take
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
 from ffzero.extents.coalesce import coalesce

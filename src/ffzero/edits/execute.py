@@ -13,9 +13,10 @@ from typing import IO, Any
 from ffzero.containers.detect import container_for_output
 from ffzero.edits.assemble import assemble
 from ffzero.edits.inputs import require_media
+from ffzero.edits.layout import Layout, PieceRequest
 from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
-from ffzero.edits.planner import Layout, PieceRequest, lay_out
+from ffzero.edits.planner import lay_out
 from ffzero.errors import UnsupportedError, UsageError
 from ffzero.extents.reader import RopeReader
 from ffzero.extents.rope import Rope

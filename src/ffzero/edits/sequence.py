@@ -17,7 +17,7 @@ import numpy as np
 from ffzero.containers.isobmff.sample_entry import TimecodeFormat
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
-from ffzero.edits.cutpoints import Take
+from ffzero.edits.takes import Take
 from ffzero.timebase import Rounding, rescale, to_ticks
 
 __all__ = ["Laid", "Part", "Placed", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
