@@ -208,6 +208,7 @@ def _output_track(
         references=references,
         extra_boxes=_clean(model.extra_boxes, warnings),
         extra_media_boxes=model.extra_media_boxes,
+        extra_information_boxes=model.extra_information_boxes,
     )
 
 

@@ -109,6 +109,8 @@ def _kept_tracks(media: Media, warnings: list[str]) -> list[Track]:
             warnings.append(f"track {track.id} ({role}) of {media.name} holds no samples; it is left out")
         else:
             kept.append(track)
+        if track.lost_boxes:
+            warnings.append(f"track {track.id} of {media.name}: boxes {', '.join(track.lost_boxes)} are left out")
     return kept
 
 

@@ -68,6 +68,10 @@ class Track:
     """Children of ``trak`` that are carried verbatim: ``udta``, ``meta``, ``tapt``, unknown ones."""
     extra_media_boxes: tuple[bytes, ...] = ()
     """Children of ``mdia`` that are carried verbatim: ``elng``, ..."""
+    extra_information_boxes: tuple[bytes, ...] = ()
+    """Children of ``minf`` that are carried verbatim: QuickTime's data handler, unknown ones."""
+    lost_boxes: tuple[str, ...] = ()
+    """Children of ``stbl`` that speak of single samples in ways that a cut cannot keep (``subs``, ``csgp``, ...)."""
     fragmented_edits: bool = False
     """Samples lie in fragments, where FFmpeg applies only an edit's start."""
     external: bool = False

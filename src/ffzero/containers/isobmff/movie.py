@@ -22,6 +22,10 @@ _MAX_TRACKS = 1000
 _GENERATED = frozenset({"mvhd", "trak", "mvex", "udta", "cmov", "free", "skip", "wide"})
 _TRACK_GENERATED = frozenset({"tkhd", "mdia", "edts", "tref", "free", "skip", "wide"})
 _MEDIA_GENERATED = frozenset({"mdhd", "hdlr", "minf", "free", "skip", "wide"})
+_TABLE_KNOWN = frozenset(
+    {"stsd", "stts", "ctts", "cslg", "stss", "stps", "stsz", "stz2", "stsc", "stco", "co64", "sdtp", "sgpd", "sbgp"}
+    | {"saiz", "saio", "senc", "free", "skip"}
+)
 _MEDIA_HEADERS = ("vmhd", "smhd", "hmhd", "nmhd", "sthd", "gmhd")
 
 
@@ -205,6 +209,12 @@ def _parse_track(trak: View, boxes: dict[str, View], movie_timescale: int, file_
             child.as_box() for child in mdia.children(lenient=True) if child.fourcc not in _MEDIA_GENERATED
         ),
         external=any(_data_reference(entry) in external for entry in entries),
+        extra_information_boxes=tuple(
+            child.as_box()
+            for child in media["minf"].children(lenient=True)
+            if child.fourcc not in (*_MEDIA_HEADERS, "dinf", "stbl", "free", "skip")
+        ),
+        lost_boxes=tuple(sorted(name for name in stbl_boxes if name not in _TABLE_KNOWN)),
         aux_boxes=tuple(name for name in ("saiz", "saio", "senc") if name in stbl_boxes),
     )
 

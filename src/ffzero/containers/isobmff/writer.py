@@ -41,6 +41,7 @@ class OutputTrack:
     references: dict[str, tuple[int, ...]]
     extra_boxes: Sequence[bytes]
     extra_media_boxes: Sequence[bytes]
+    extra_information_boxes: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +200,7 @@ def _mdia(track: OutputTrack, *, wide: bool) -> list[Part]:
     stsd = full_box("stsd", 0, 0, struct.pack(">I", len(track.entries)), *track.entries)
     stbl = _container("stbl", [stsd, *table_boxes(track.table, wide_offsets=wide)])
     minf: list[Part] = [track.media_header] if track.media_header else []
-    minf += [box("dinf", _SELF_CONTAINED), *stbl]
+    minf += [*track.extra_information_boxes, box("dinf", _SELF_CONTAINED), *stbl]
     return _container("mdia", [mdhd, track.handler_box, *track.extra_media_boxes, *_container("minf", minf)])
 
 
