@@ -94,7 +94,7 @@ def run(command: Sequence[str]) -> Run:
         out.seek(0)
         err.seek(0)
         if done.returncode:
-            said = err.read().decode(errors="replace")[-800:].strip()
+            said = (err.read() or out.read()).decode(errors="replace")[-800:].strip()
             raise RuntimeError(f"{' '.join(command[:4])} ... failed with status {done.returncode}: {said}")
         cost = json.loads(report.read_text(encoding="utf-8"))
         return Run(**cost, durable_s=cost["wall_s"], written_bytes=0, stdout=out.read().decode(errors="replace"))

@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["LOOP_S", "Picture", "ffmpeg", "ffmpeg_exe", "make_long", "make_loop", "make_parts"]
 
 LOOP_S = 32
-"""Length of the coded clip: at 30 pictures and 48,000/1,024 AAC frames a second, both tracks end there to the sample."""
+"""Length of the coded clip: with 30 pictures and 48,000/1,024 AAC frames a second, both tracks can end there exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,9 @@ def ffmpeg(*arguments: str | Path) -> None:
     argv = [ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"ffmpeg failed with status {done.returncode}: {done.stderr.decode(errors='replace')[-800:]}")
+        raise RuntimeError(
+            f"ffmpeg failed with status {done.returncode}: {done.stderr.decode(errors='replace')[-800:]}"
+        )
 
 
 def make_loop(output: Path, picture: Picture) -> None:
@@ -62,9 +64,7 @@ def make_parts(loop: Path, folder: Path, *, count: int, part_s: int) -> Sequence
     folder.mkdir()
     repeats = -(-(count + 1) * part_s // LOOP_S)
     split = ("-f", "segment", "-segment_time", str(part_s), "-reset_timestamps", "1")
-    ffmpeg(
-        "-stream_loop", str(repeats), "-i", loop, "-map", "0", "-c", "copy", *split, folder / "part_%04d.mp4"
-    )
+    ffmpeg("-stream_loop", str(repeats), "-i", loop, "-map", "0", "-c", "copy", *split, folder / "part_%04d.mp4")
     parts = sorted(folder.glob("part_*.mp4"))
     for surplus in parts[count:]:
         surplus.unlink()

@@ -22,7 +22,7 @@ class PlaceUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A folder and its filesystem. Where nobody else writes to it (``private``), its free blocks tell what was written."""
+    """A folder and its filesystem. Where nobody else writes (``private``), the free blocks tell what was written."""
 
     folder: Path
     filesystem: str

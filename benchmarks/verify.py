@@ -24,9 +24,15 @@ class WrongOutput(Exception):
     """An output that was measured is not what it should be."""
 
 
-def check_cut(output: Path, source: Path, start: Fraction, end: Fraction) -> int:
-    """Check that ``output`` shows the source's pictures of [start, end); returns how many. Raises ``WrongOutput``."""
-    wanted = [(source, time) for time in shown_times(source) if start <= time < end]
+def check_cut(
+    output: Path, source: Path, start: Fraction, end: Fraction, source_times: Sequence[Fraction] | None = None
+) -> int:
+    """Check that ``output`` shows the source's pictures of [start, end); returns how many. Raises ``WrongOutput``.
+
+    ``source_times`` are those of ``shown_times(source)``, where they are known.
+    """
+    times = shown_times(source) if source_times is None else source_times
+    wanted = [(source, time) for time in times if start <= time < end]
     shown = _check(output, wanted)
     first = wanted[0][1]
     for number, (time, (_, source_time)) in enumerate(zip(shown, wanted, strict=True)):
@@ -66,7 +72,9 @@ def _picture(path: Path, time: Fraction) -> str:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(1)
         container.seek(round(time / base), stream=stream, backward=True)
-        near = itertools.dropwhile(lambda frame: (frame.pts or 0) * base < time - _TOLERANCE_S, container.decode(stream))
+        near = itertools.dropwhile(
+            lambda frame: (frame.pts or 0) * base < time - _TOLERANCE_S, container.decode(stream)
+        )
         frame = next(near, None)
         if frame is None or abs((frame.pts or 0) * base - time) > _TOLERANCE_S:
             raise WrongOutput(f"{path.name}: no picture can be decoded at {float(time):.4f} s")

@@ -1,4 +1,7 @@
-"""Media for the tests of joins, and what a join must show: judged by FFmpeg, PyAV and ``boxes``; ffzero is not imported."""
+"""Media for the tests of joins, and what a join must show.
+
+FFmpeg, PyAV and ``boxes`` are the judges; ffzero is not imported here.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from support import boxes, media, oracle
 
 __all__ = [
@@ -22,6 +27,7 @@ __all__ = [
     "Section",
     "SoundPacket",
     "check_join",
+    "check_samples",
     "clip_of",
     "edits",
     "made",
@@ -91,6 +97,10 @@ _ENCODED: dict[str, list[str]] = {
         for name, recipe in (("a", _A), ("b", _B))
         for codec, encoder in (("ac3", "ac3"), ("opus", "libopus"), ("mp3", "libmp3lame"))
     },
+    "c_timecode.mov": [
+        *("-f", "lavfi", "-i", f"testsrc2=s=160x120:r=30:d={SECONDS}"), *_SWEEP, *_X264, "-c:a", "pcm_s16le",
+        *("-timecode", "00:00:10:00"),
+    ],
     "multi.mp4": [*_PICTURE, *_SWEEP, *_TICKS, *_MULTI],
     "multi.mov": [*_PICTURE, *_SWEEP, *_TICKS, *_MULTI],
 }  # fmt: skip
@@ -99,6 +109,7 @@ _REMUXED: dict[str, tuple[str, list[str]]] = {
     "b_30000.mp4": ("b.mp4", ["-video_track_timescale", "30000"]),
     "a_prime.mp4": ("a.mp4", ["-video_track_timescale", "2999975"]),
     "b_prime.mp4": ("b.mp4", ["-video_track_timescale", "2500025"]),
+    "a_25.mp4": ("a_silent.mp4", ["-video_track_timescale", "25"]),
     "b_chunks.mp4": ("b.mp4", ["-chunk_duration", "1000000"]),
     "b_order.mp4": ("b.mp4", ["-map", "0:a", "-map", "0:v"]),
     "b_first.mp4": ("b.mp4", ["-movflags", "+faststart"]),
@@ -107,6 +118,7 @@ _REMUXED: dict[str, tuple[str, list[str]]] = {
     "b.mov": ("b.mp4", []),
     "b_rotated.mp4": ("b.mp4", []),
     "b_silent.mp4": ("b.mp4", ["-an"]),
+    "cues.mp4": ("multi.mp4", ["-map", "0:v", "-map", "0:a:0", "-map", "0:s"]),
     "multi_swapped.mp4": ("multi.mp4", _SWAPPED),
 }
 
@@ -181,6 +193,24 @@ def check_join(
     return problems
 
 
+def check_samples(output: Path, parts: Sequence[Section]) -> list[str]:
+    """Return where lossless sound is not its section's, to one sample of place; two at each joint may be either's."""
+    after = oracle.decode_audio_pcm(output)
+    if after is None or after.gaps:
+        return ["no sound" if after is None else f"gaps {after.gaps}"]
+    problems = []
+    for number, part in enumerate(parts):
+        before = oracle.decode_audio_pcm(part.path)
+        assert before is not None
+        begin, length = round((part.zero - before.start_s) * before.rate), round((part.end - part.zero) * before.rate)
+        at = round((part.at - after.start_s) * after.rate)
+        wanted = before.samples[begin + 2 : begin + length - 2]
+        found = (after.samples[at + 2 + shift : at + 2 + shift + len(wanted)] for shift in (-1, 0, 1))
+        if not any(np.array_equal(wanted, have) for have in found):
+            problems.append(f"the sound of piece {number} is not its own from {float(part.at):.4f} s on")
+    return problems
+
+
 def _check_pictures(got: Sequence[oracle.Frame], parts: Sequence[Section], slack: Fraction) -> Iterator[str]:
     wanted = [
         (part.at + frame.pts - part.zero, frame.digest, number)
@@ -213,7 +243,7 @@ def _check_header(output: Path, parts: Sequence[Section]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundPacket:
-    """An audio packet: shown at ``pts`` (s), ``duration`` (s) long; ``digest`` of its bytes; hidden by an edit or not."""
+    """An audio packet, times in seconds: ``digest`` is of its bytes, ``is_hidden`` what an edit trims whole."""
 
     pts: Fraction
     dts: Fraction
@@ -248,26 +278,40 @@ def _sound_packets(path: Path, _stamp: int, track: int) -> tuple[SoundPacket, ..
 def _check_packets(output: Path, parts: Sequence[Section], track: int) -> Iterator[str]:
     """Yield packets that are heard a packet or more from their place, and gaps and overlaps of more than a packet."""
     got = sound_packets(output, track)
+    sources = [sound_packets(part.path, _same_language(output, part.path, track)) for part in parts]
     if not got:
         yield "no packets"
         return
-    one = max(packet.duration for packet in sound_packets(parts[0].path, track)[:8])
+    one = max(packet.duration for packet in sources[0][:8])
+    longest = _longest_gap(parts, sources, one)
     for before, after in itertools.pairwise(got):
         if after.dts <= before.dts:
             yield f"dts goes from {float(before.dts)} to {float(after.dts)}"
-        if not -one <= after.pts - before.pts - one <= _longest_gap(parts, track, one):
+        if not -one <= after.pts - before.pts - one <= longest:
             yield f"from {float(before.pts):.4f} s to {float(after.pts):.4f} s is no step of a packet"
-    yield from _out_of_place([packet for packet in got if not packet.is_hidden], parts, track, one)
+    yield from _out_of_place([packet for packet in got if not packet.is_hidden], parts, sources, one)
 
 
-def _longest_gap(parts: Sequence[Section], track: int, one: Fraction) -> Fraction:
+def _same_language(output: Path, source: Path, track: int) -> int:
+    """Return the number of the source's audio track that has the language of the output's."""
+    language = oracle.describe(output).of("audio")[track].language
+    languages = [other.language for other in oracle.describe(source).of("audio")]
+    return languages.index(language) if len(languages) > 1 else 0
+
+
+Packets = Sequence[SoundPacket]
+
+
+def _longest_gap(parts: Sequence[Section], sources: Sequence[Packets], one: Fraction) -> Fraction:
     """Return the gap that sound which ends before its pictures leaves at a joint, and a packet."""
-    ends = [sound_packets(part.path, track)[-1] for part in parts]
+    ends = [packets[-1] for packets in sources]
     return one + max(max(Fraction(0), part.end - end.pts - end.duration) for part, end in zip(parts, ends, strict=True))
 
 
-def _out_of_place(got: Sequence[SoundPacket], parts: Sequence[Section], track: int, one: Fraction) -> Iterator[str]:
-    sources = [{packet.digest: packet.pts for packet in sound_packets(part.path, track)} for part in parts]
+def _out_of_place(
+    got: Packets, parts: Sequence[Section], all_packets: Sequence[Packets], one: Fraction
+) -> Iterator[str]:
+    sources = [{packet.digest: packet.pts for packet in packets} for packets in all_packets]
     number, last = 0, Fraction(-10)
     for packet in got:
         found = sources[number].get(packet.digest)

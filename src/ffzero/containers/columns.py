@@ -84,8 +84,8 @@ class Stored:
         least, most = self._extremes
         edges = np.concatenate((self.rows(first, low * BLOCK_ROWS), self.rows(high * BLOCK_ROWS, stop)))
         return (
-            min(int(least[low:high].min()), *(int(edges.min()) for _ in edges[:1])),
-            max(int(most[low:high].max()), *(int(edges.max()) for _ in edges[:1])),
+            int(np.append(edges, least[low:high].min()).min()),
+            int(np.append(edges, most[low:high].max()).max()),
         )
 
     def is_sorted(self, first: int, stop: int) -> bool:
@@ -109,7 +109,7 @@ class Stored:
     @cached_property
     def _has_descent(self) -> np.ndarray:
         """For each whole block: whether a row of it is less than the row before, that before the block included."""
-        inside = self._by_block(lambda block: (block[:, 1:] < block[:, :-1]).any(axis=1))
+        inside = self._by_block(lambda block: np.asarray((block[:, 1:] < block[:, :-1]).any(axis=1)))
         firsts = self.array[: len(inside) * BLOCK_ROWS : BLOCK_ROWS].astype(np.int64)
         lasts = self.array[BLOCK_ROWS - 1 :: BLOCK_ROWS].astype(np.int64)[: len(inside)]
         inside[1:] |= firsts[1:] < lasts[:-1]
@@ -145,7 +145,7 @@ class Window(NamedTuple):
 class Column:
     """An immutable column of integers: windows onto stored arrays, one after another.
 
-    ``len``, ``slice``, ``concat`` and ``shifted`` cost the windows, not the rows. ``numpy.asarray`` expands it to int64.
+    ``len``, ``slice``, ``concat`` and ``shifted`` cost the windows, not the rows. ``numpy.asarray`` expands to int64.
     """
 
     __slots__ = ("_ends", "windows")

@@ -7,7 +7,7 @@ looks up without expanding either: it is a sequence of windows onto tables of ru
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class RunTable:
     @cached_property
     def block_ends(self) -> np.ndarray:
         """Values up to the end of each block of runs."""
-        return self._cumulative(lambda first, stop: self.counts.rows(first, stop))
+        return self._cumulative(self.counts.rows)
 
     @cached_property
     def block_sums(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class RunTable:
             raise InvalidDataError("the sum of a column passes 2**62")
         return self._cumulative(lambda first, stop: self.counts.rows(first, stop) * self.values.rows(first, stop))
 
-    def _cumulative(self, rows) -> np.ndarray:  # type: ignore[no-untyped-def]  # a local callable
+    def _cumulative(self, rows: Callable[[int, int], np.ndarray]) -> np.ndarray:
         sums = []
         for at in range(0, len(self), _PASS_ROWS):
             part = rows(at, min(len(self), at + _PASS_ROWS))
@@ -339,7 +339,7 @@ class Runs:
         return out
 
     def first_sum_at_least(self, target: int) -> int:
-        """Return the least ``i`` in ``[0, len]`` with ``sum_before(i) >= target``; ``len + 1`` where none; values >= 0."""
+        """Return the least ``i`` in ``[0, len]`` with ``sum_before(i) >= target``, else ``len + 1``; no value is < 0."""
         if target <= 0:
             return 0
         totals = self._totals_before()

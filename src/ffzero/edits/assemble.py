@@ -9,6 +9,7 @@ from itertools import takewhile
 import numpy as np
 
 from ffzero.containers.h264_slices import without_stale_markings
+from ffzero.containers.isobmff.byte_runs import byte_runs
 from ffzero.containers.isobmff.metadata import (
     NeroChapter,
     read_nero_chapters,
@@ -26,7 +27,6 @@ from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound,
 from ffzero.edits.takes import Take
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
-from ffzero.extents.coalesce import coalesce
 from ffzero.extents.rope import Extent, Literal, Rope
 from ffzero.timebase import Rounding, common_timescale, rescale
 
@@ -161,10 +161,7 @@ class _PayloadBuilder:
 
     def add_tables(self, source: ByteSource, tables: Sequence[SampleTable]) -> tuple[np.ndarray, np.ndarray]:
         """Append the bytes of all chunks; returns where each run of the source began and where it now begins."""
-        ranges = [table.chunk_ranges() for table in tables]
-        offsets = np.concatenate([offsets for offsets, _ in ranges])
-        lengths = np.concatenate([lengths for _, lengths in ranges])
-        starts, ends = coalesce(offsets, lengths, max_gap_bytes=_BRIDGED_GAP_BYTES)
+        starts, ends = byte_runs(tables, max_gap_bytes=_BRIDGED_GAP_BYTES)
         if len(ends) and int(ends[-1]) > source.size_bytes:
             raise TruncatedError(
                 "samples of the clip lie beyond the end of the file",

@@ -27,15 +27,6 @@ Peek = Callable[[Track, int], AccessUnit | None]
 """Says what sample ``n`` of a track is, or ``None`` where its codec has no access units that ffzero reads."""
 
 _MAX_STEPS_BACK = 4096
-_LONGEST_LEAD_S = 3
-_UNSQUEEZED_SAMPLES = 24
-
-
-def _squeezable(table: SampleTable, sync: int, first_shown: int, media_start: int) -> int:
-    """Return how many samples from ``sync`` on may be squeezed: none of a short lead, and not those next to the cut."""
-    stop = first_shown - _UNSQUEEZED_SAMPLES
-    lead = media_start - table.dts(sync)
-    return max(0, stop - sync) if lead > _LONGEST_LEAD_S * table.timescale else 0
 
 
 def take_pictures(
@@ -62,7 +53,7 @@ def take_pictures(
     dropped = sum(stop - first for first, stop in drops)
     later = takewhile(lambda number: number > sync, _candidates_back(table, shown.first))
     passed_over = tuple(number for number in later if table.pts(number) <= shown.first_pts)
-    squeezed = _squeezable(table, sync, shown.first, shown.first_pts)
+    squeezed = shown.first - sync  # what is decoded before the first shown picture
     hidden_after = _count_at_or_after(table, sync, shown.stop, high)
     following = first_pts_at_or_after(table, shown.last_pts + 1)
     natural = following if following is not None else shown.last_pts + _last_duration(table)

@@ -27,6 +27,7 @@ from ffzero.timebase import common_timescale
 
 __all__ = ["lay_out"]
 
+_FINE_TIMESCALE = 10_000
 _BOUNDARIES = ("auto", "keyframe", "edit-list", "render")
 
 
@@ -174,7 +175,10 @@ def _output_timescale(role: str, placed: Sequence[Placed]) -> int:
         if len(set(scales)) > 1 or model.packet_ticks not in samples:
             return entry.sample_rate or max(scales)
         return scales[0]
-    return common_timescale(scales, limit=2**32 - 1) or max(scales)
+    common = common_timescale(scales, limit=2**32 - 1) or max(scales)
+    if role == "video" and model.squeezed:
+        common *= -(-_FINE_TIMESCALE // common)  # hidden samples take a tick each: let that be little
+    return common
 
 
 def _takes(media: Media, track: Track, role: str, piece: PieceLayout, boundary: str, *, has_before: bool) -> list[Take]:

@@ -64,21 +64,20 @@ class Laid:
 def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set picture takes on the timeline; every take but the first must begin with its first shown picture."""
     tables = [_mapped(item, timescale) for item in placed]
-    factors = [timescale // item.take.track.timescale for item in placed]
     first = placed[0]
-    lead = first.take.lead * factors[0]
+    lead = first.take.lead(timescale)
     media_time = max(0, lead, lead - _least_composition(tables))
     parts: list[Part] = []
     end_dts = 0
-    for number, (item, table, factor) in enumerate(zip(placed, tables, factors, strict=True)):
+    for number, (item, table) in enumerate(zip(placed, tables, strict=True)):
         wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
-        own_lead = item.take.lead * factor
+        own_lead = item.take.lead(timescale)
         dts = _after(parts, wanted_pts - own_lead, end_dts) if number else 0
         parts.append(Part(piece=item.piece, table=table.with_composition_shift(wanted_pts - own_lead - dts)))
         end_dts = dts + len_ticks(table)
     last = placed[-1]
     shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
-    shown += (last.take.media_stop - last.take.media_start) * factors[-1]
+    shown += _ticks(last.take, last.take.media_stop - last.take.media_start, timescale)
     empty = to_ticks(first.at_s, timescale, Rounding.NEAREST)
     split = [new for item, part in zip(placed, parts, strict=True) for new in _with_rewritten(part, item.rewritten)]
     return Laid(parts=tuple(split), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
@@ -124,14 +123,14 @@ def len_ticks(table: SampleTable) -> int:
 
 
 def _mapped(item: Placed, timescale: int) -> SampleTable:
-    table = item.take.table().resampled(timescale)
+    table = item.take.table(timescale)
     return replace(table, chunks=table.chunks.with_descriptions(item.descriptions))
 
 
 def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set sound (or data) takes on the timeline as one continuous track."""
     first = placed[0]
-    media_time = _ticks(first.take, first.take.lead, timescale)
+    media_time = first.take.lead(timescale)
     parts: list[Part] = []
     end = 0
     for number, item in enumerate(placed):

@@ -11,6 +11,7 @@ from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.nal import RandomAccess
 from ffzero.containers.runs import Runs, frozen
+from ffzero.timebase import Rounding, rescale
 
 __all__ = ["Take", "usual_duration"]
 
@@ -41,7 +42,8 @@ class Take:
     squeezed: int = 0
     """How many of the first samples, all hidden, are decoded one tick after another instead of at their own times.
 
-    A long hidden lead makes FFmpeg's probing end before it meets the other tracks, and players that ignore edits lag.
+    A long hidden lead makes FFmpeg's probing end before it meets the other tracks, GStreamer drop the last pictures,
+    and players that ignore edits lag.
     """
     access: RandomAccess | None = None
     """What the first sample is, where its codec is read: after other pictures only ``CLOSED`` decodes cleanly."""
@@ -66,20 +68,22 @@ class Take:
         """Return the sample entry numbers that the samples use."""
         return self.track.table.chunks.descriptions_between(self.first, self.stop)
 
-    @property
-    def lead(self) -> int:
-        """Ticks from the kept table's beginning to ``media_start``."""
-        if not self.packet_ticks:
-            return self.media_start - self.origin_dts
-        shown = self.first + self.hidden_before
-        return self.hidden_before * self.packet_ticks + self.media_start - self.track.table.dts(shown)
+    def lead(self, timescale: int) -> int:
+        """Return the time from the beginning of ``table(timescale)`` to ``media_start``, in its ticks."""
+        dts = self.track.table.dts
+        if self.squeezed:
+            return self._scaled(self.media_start - dts(self.first + self.squeezed), timescale) + self._kept_squeezed
+        if self.packet_ticks:
+            shown = self.media_start - dts(self.first + self.hidden_before)
+            return self._scaled(self.hidden_before * self.packet_ticks + shown, timescale)
+        return self._scaled(self.media_start - dts(self.first) - self._moved, timescale)
+
+    def _scaled(self, ticks: int, timescale: int) -> int:
+        return rescale(ticks, self.track.timescale, timescale, Rounding.NEAREST)
 
     @property
-    def origin_dts(self) -> int:
-        """The dts at which the kept table begins: that of ``first``, moved over the leading pictures dropped next."""
-        if self.squeezed:
-            return self.track.table.dts(self.first + self.squeezed) - self._kept_of(self.squeezed)
-        return self.track.table.dts(self.first) + self._moved
+    def _kept_squeezed(self) -> int:
+        return self._kept_of(self.squeezed)
 
     def _kept_of(self, count: int) -> int:
         """Return how many of the first ``count`` samples are not dropped."""
@@ -97,26 +101,28 @@ class Take:
         gone = table.dts(high) - table.dts(low)
         return gone if table.pts(self.first) >= table.dts(self.first) + gone else 0
 
-    def table(self) -> SampleTable:
+    def table(self, timescale: int) -> SampleTable:
         """Return the kept samples as a table whose dts begins at 0 and whose last duration is not 0."""
         table = self.track.table.slice(self.first, self.stop)
         for low, high in reversed(self.drops):
             table = table.without(low - self.first, high - self.first)
-        if self.squeezed:
-            table = table.squeezed(self._kept_of(self.squeezed))
-        elif self._moved:
-            table = table.with_first_later(self._moved)
-        if self.not_sync:
-            wrong = [self._kept_of(sample - self.first) for sample in self.not_sync]
-            numbers = np.arange(table.count) if table.sync is None else table.sync
-            table = replace(table, sync=frozen(np.setdiff1d(numbers, wrong)))
         if self.packet_ticks and self.hidden_before:
             hidden = Runs.constant(self.hidden_before, self.packet_ticks)
             shown = table.durations.slice(self.hidden_before, table.count)
             table = replace(table, durations=Runs.concat([hidden, shown]))
         if table.count and table.durations.at(table.count - 1) == 0:
             table = table.with_last_duration(usual_duration(self.track.table))
-        return table
+        table = self._without_false_sync(table).resampled(timescale)
+        if self.squeezed:
+            return table.squeezed(self._kept_squeezed)
+        return table.with_first_later(self._scaled(self._moved, timescale)) if self._moved else table
+
+    def _without_false_sync(self, table: SampleTable) -> SampleTable:
+        if not self.not_sync:
+            return table
+        wrong = [self._kept_of(sample - self.first) for sample in self.not_sync]
+        numbers = np.arange(table.count) if table.sync is None else table.sync
+        return replace(table, sync=frozen(np.setdiff1d(numbers, wrong)))
 
 
 def usual_duration(table: SampleTable) -> int:

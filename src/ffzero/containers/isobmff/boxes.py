@@ -15,7 +15,7 @@ import numpy as np
 from ffzero.errors import InvalidDataError, TruncatedError
 from ffzero.extents.base import ByteSource
 
-__all__ = ["BoxHeader", "View", "box", "full_box", "read_box_header", "walk_file"]
+__all__ = ["BoxHeader", "View", "box", "full_box", "full_box_head", "read_box_header", "walk_file"]
 
 MAX_DEPTH = 32
 _MAX_TOP_LEVEL_BOXES = 4_000_000
@@ -39,7 +39,10 @@ class BoxHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A window of bytes inside a box: ``data`` from file offset ``offset`` on, inside box ``path``."""
+    """A window of bytes inside a box: ``data`` from file offset ``offset`` on, inside box ``path``.
+
+    ``source`` is the file where these bytes lie so, ``None`` where they were expanded.
+    """
 
     data: memoryview
     offset: int
@@ -47,6 +50,7 @@ class View:
     source_name: str
     fourcc: str = ""
     header_size: int = 0
+    source: ByteSource | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -93,7 +97,13 @@ class View:
     def tail(self, at: int) -> View:
         """Return the window from ``at`` on."""
         self.need(0, at)
-        return View(data=self.data[at:], offset=self.offset + at, path=self.path, source_name=self.source_name)
+        return View(
+            data=self.data[at:],
+            offset=self.offset + at,
+            path=self.path,
+            source_name=self.source_name,
+            source=self.source,
+        )
 
     def raw(self) -> bytes:
         return bytes(self.data)
@@ -130,6 +140,7 @@ class View:
                 source_name=self.source_name,
                 fourcc=fourcc,
                 header_size=header_size,
+                source=self.source,
             )
             at += size
 
@@ -163,6 +174,11 @@ def box(fourcc: str, *parts: bytes) -> bytes:
 def full_box(fourcc: str, version: int, flags: int, *parts: bytes) -> bytes:
     """Return a box that begins with version and flags (§4.2.2 FullBox)."""
     return box(fourcc, struct.pack(">I", version << 24 | flags), *parts)
+
+
+def full_box_head(fourcc: str, size: int, version: int = 0) -> bytes:
+    """Return the first 12 bytes of a full box, flags 0, of which ``size`` bytes (with them below 4 GiB) follow."""
+    return struct.pack(">I4sI", 12 + size, fourcc.encode("latin-1"), version << 24)
 
 
 def read_box_header(source: ByteSource, offset: int) -> BoxHeader:

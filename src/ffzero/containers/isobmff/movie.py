@@ -18,6 +18,7 @@ from ffzero.extents.base import ByteSource
 __all__ = ["read_movie"]
 
 _MAX_MOOV_BYTES = 1 << 30
+_MAPPED_FROM_BYTES = 8 << 20
 _MAX_TRACKS = 1000
 _GENERATED = frozenset({"mvhd", "trak", "mvex", "udta", "cmov", "free", "skip", "wide"})
 _TRACK_GENERATED = frozenset({"tkhd", "mdia", "edts", "tref", "free", "skip", "wide"})
@@ -69,22 +70,32 @@ def _find_moov(source: ByteSource, top_level: tuple[BoxHeader, ...]) -> BoxHeade
 
 
 def _load(source: ByteSource, header: BoxHeader) -> View:
-    """Return a box's payload: mapped where the source can, else read."""
+    """Return a box's payload: read into memory, or mapped where it is large and the source can.
+
+    A mapped file that shrinks kills the process when what is gone is touched, so what fits is copied. The identity of a
+    mapped file is checked when it is mapped, and again when samples or tables are copied from it.
+    """
     size = header.size - header.header_size
     if size > _MAX_MOOV_BYTES:
         raise UnsupportedError(
             "the index is larger than 1 GiB", path=source.name, offset_bytes=header.offset, found=size
         )
     start = header.offset + header.header_size
-    buffer = bytearray(size)
-    source.readinto_at(start, memoryview(buffer))
+    mapped = getattr(source, "map", None) if size >= _MAPPED_FROM_BYTES else None
+    if mapped is None:
+        buffer = bytearray(size)
+        source.readinto_at(start, memoryview(buffer))
+        data = memoryview(buffer)
+    else:
+        data = memoryview(mapped(start, size))
     return View(
-        data=memoryview(buffer).toreadonly(),
+        data=data.toreadonly(),
         offset=start,
         path=header.fourcc,
         source_name=source.name,
         fourcc=header.fourcc,
         header_size=header.header_size,
+        source=source,
     )
 
 

@@ -10,46 +10,72 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from ffzero.containers.columns import Column
 from ffzero.containers.runs import Runs, frozen
+from ffzero.errors import InvalidDataError
 
 __all__ = ["Chunks", "SampleGroup", "SampleTable", "Sizes", "concat_groups"]
 
+_MANY_MOVES = 256
+_PASS_SAMPLES = 1 << 16
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, init=False)
 class Sizes:
-    """Sample sizes in bytes: one for all (``uniform`` set, with ``count``) or a column (any unsigned dtype).
+    """Sample sizes in bytes: one for all (``uniform`` set, with ``count``) or a column.
 
     ``unit_samples`` and ``unit_bytes`` serve QuickTime's compressed sound of old, whose "samples" are PCM frames that
     lie ``unit_samples`` to a packet of ``unit_bytes`` (QTFF "Sound Sample Description (Version 1)").
     """
 
     count: int
-    uniform: int | None = None
-    column: np.ndarray | None = None
-    unit_samples: int = 1
-    unit_bytes: int | None = None
+    uniform: int | None
+    column: Column | None
+    unit_samples: int
+    unit_bytes: int | None
+
+    def __init__(
+        self,
+        *,
+        count: int,
+        uniform: int | None = None,
+        column: np.ndarray | Column | None = None,
+        unit_samples: int = 1,
+        unit_bytes: int | None = None,
+    ) -> None:
+        fields = (count, uniform, None if column is None else Column.of(column), unit_samples, unit_bytes)
+        for name, value in zip(("count", "uniform", "column", "unit_samples", "unit_bytes"), fields, strict=True):
+            object.__setattr__(self, name, value)
 
     def slice(self, first: int, stop: int) -> Sizes:
-        column = None if self.column is None else self.column[first:stop]
+        column = None if self.column is None else self.column.slice(first, stop)
         return replace(self, count=max(0, stop - first), column=column)
 
     def sum(self, first: int, stop: int) -> int:
-        """Return the bytes of samples ``[first, stop)``."""
+        """Return the bytes of samples ``[first, stop)``, which are at the start of a chunk."""
         if stop <= first:
             return 0
         if self.column is not None:
-            return int(self.column[first:stop].sum(dtype=np.uint64))
+            return self.column.sum(first, stop)
         if self.unit_bytes is not None:
             return -(-(stop - first) // self.unit_samples) * self.unit_bytes
         return (stop - first) * (self.uniform or 0)
 
+    @property
+    def most(self) -> int:
+        """The greatest size of a sample, or of what a "sample" of old sound is a part of."""
+        if self.column is not None:
+            return self.column.extremes()[1]
+        return self.uniform or 0 if self.unit_bytes is None else self.unit_bytes
+
     def expand(self, first: int, stop: int) -> np.ndarray:
         """Return the sizes of samples ``[first, stop)`` as a new int64 array."""
         if self.column is not None:
-            return self.column[first:stop].astype(np.int64)
+            return self.column.rows(first, stop)
         if self.unit_bytes is not None:
             sizes = np.zeros(stop - first, dtype=np.int64)
             sizes[:: self.unit_samples] = self.unit_bytes
@@ -62,80 +88,141 @@ class Sizes:
         parts = [part for part in parts if part.count] or list(parts[:1])
         first = parts[0]
         same = all(
-            (part.uniform, part.unit_bytes, part.unit_samples)
-            == (first.uniform, first.unit_bytes, first.unit_samples)
+            (part.uniform, part.unit_bytes, part.unit_samples) == (first.uniform, first.unit_bytes, first.unit_samples)
             for part in parts
         )
         if first.column is None and same:
             return replace(first, count=count)
         if len(parts) == 1:
             return first
-        columns = [part.column if part.column is not None else part.expand(0, part.count) for part in parts]
-        return cls(count=count, column=frozen(np.concatenate(columns)))
+        return cls(count=count, column=Column.concat([part._as_column() for part in parts]))
+
+    def _as_column(self) -> Column:
+        if self.column is not None:
+            return self.column
+        if self.unit_bytes is not None:
+            return Column.of(self.expand(0, self.count))
+        return Column.constant(self.count, self.uniform or 0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Chunks:
-    """Chunks: byte offsets, and runs of (samples per chunk, sample description) over them (§8.7.4, §8.7.5).
+    """Chunks: byte offsets, and for each chunk how many samples of which sample description it holds (§8.7.4, §8.7.5).
 
-    ``run_chunks`` says how many chunks each run covers. ``descriptions`` are indexes into the track's sample entries,
-    from 0. Chunks may lie anywhere, in any order.
+    ``samples`` and ``descriptions`` are columns over the chunks that change value in the same places: both have one run
+    for each of ``stsc``. Descriptions are indexes into the track's sample entries, from 0. Chunks may lie anywhere, in
+    any order.
     """
 
-    offsets: np.ndarray
-    run_chunks: np.ndarray
-    run_samples: np.ndarray
-    run_descriptions: np.ndarray
+    __slots__ = ("descriptions", "offsets", "samples")
 
-    @cached_property
-    def _run_first_chunk(self) -> np.ndarray:
-        return np.concatenate(([0], np.cumsum(self.run_chunks)))
+    def __init__(
+        self,
+        *,
+        offsets: np.ndarray | Column,
+        run_chunks: np.ndarray,
+        run_samples: np.ndarray,
+        run_descriptions: np.ndarray,
+    ) -> None:
+        """Take chunk offsets and, for each run of chunks, its number of chunks, samples in each, and description."""
+        self.offsets = Column.of(offsets)
+        self.samples = Runs(run_chunks, run_samples)
+        self.descriptions = Runs(run_chunks, run_descriptions)
 
-    @cached_property
-    def _run_first_sample(self) -> np.ndarray:
-        return np.concatenate(([0], np.cumsum(self.run_chunks * self.run_samples)))
+    @classmethod
+    def _of(cls, offsets: Column, samples: Runs, descriptions: Runs) -> Chunks:
+        chunks = cls.__new__(cls)
+        chunks.offsets, chunks.samples, chunks.descriptions = offsets, samples, descriptions
+        return chunks
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Chunks):
+            return NotImplemented
+        return (
+            self.offsets == other.offsets and self.samples == other.samples and self.descriptions == other.descriptions
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by content; nothing needs them as keys
+
+    @property
+    def run_chunks(self) -> np.ndarray:
+        """How many chunks each run has: int64, expanded at every use; as are the other two."""
+        return self.samples.counts
+
+    @property
+    def run_samples(self) -> np.ndarray:
+        return self.samples.values
+
+    @property
+    def run_descriptions(self) -> np.ndarray:
+        return self.descriptions.values
 
     @property
     def sample_count(self) -> int:
-        return int(self._run_first_sample[-1])
+        return self.samples.sum_before(len(self.samples))
 
     def locate(self, sample: int) -> tuple[int, int, int]:
         """Return (run, chunk, first sample of that chunk) of the chunk that holds ``sample``."""
-        run = int(np.searchsorted(self._run_first_sample, sample, side="right")) - 1
-        run = min(run, len(self.run_chunks) - 1)
-        base = int(self._run_first_sample[run])
-        inside = (sample - base) // int(self.run_samples[run])
-        return run, int(self._run_first_chunk[run]) + inside, base + inside * int(self.run_samples[run])
+        chunk = self.samples.first_sum_at_least(sample + 1) - 1
+        if not 0 <= chunk < len(self.samples):
+            raise IndexError(sample)
+        return self.samples.run_of(chunk), chunk, self.samples.sum_before(chunk)
 
     def descriptions_between(self, first: int, stop: int) -> list[int]:
         """Return the sample descriptions that samples ``[first, stop)`` use, sorted."""
         if stop <= first:
             return []
-        low, high = self.locate(first)[0], self.locate(stop - 1)[0]
-        return [int(number) for number in np.unique(self.run_descriptions[low : high + 1])]
+        part = self.descriptions.slice(self.locate(first)[1], self.locate(stop - 1)[1] + 1)
+        least, most = part.extremes()
+        return [least] if least == most else [int(number) for number in np.unique(part.values)]
 
-    def first_samples(self) -> np.ndarray:
-        """Return the first sample of each chunk, with the sample count appended: int64, chunk count + 1."""
-        counts = np.repeat(self.run_samples, self.run_chunks)
-        return np.concatenate(([0], np.cumsum(counts)))
+    def first_samples(self, first: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return the first sample of chunks ``[first, stop)`` and the sample after the last: int64, one more."""
+        stop = len(self.samples) if stop is None else stop
+        out = np.zeros(stop - first + 1, np.int64)
+        np.cumsum(self.samples.expand(first, stop), out=out[1:])
+        out += self.samples.sum_before(first)
+        return out
 
-    def with_offsets(self, offsets: np.ndarray) -> Chunks:
-        return replace(self, offsets=offsets)
+    def with_offsets(self, offsets: np.ndarray | Column) -> Chunks:
+        return Chunks._of(Column.of(offsets), self.samples, self.descriptions)
 
     def with_descriptions(self, mapping: Mapping[int, int]) -> Chunks:
-        """Return the chunks with description numbers replaced."""
-        new = np.array([mapping[int(value)] for value in self.run_descriptions], dtype=np.int64)
-        return replace(self, run_descriptions=new)
+        """Return the chunks with description numbers replaced; those that ``mapping`` lacks raise ``KeyError``."""
+        least, most = self.descriptions.extremes()
+        if not len(self.descriptions):
+            return self
+        if least == most:
+            return Chunks._of(self.offsets, self.samples, self.descriptions.shifted(mapping[least] - least))
+        known, place = np.unique(self.descriptions.values, return_inverse=True)
+        new = np.array([mapping[int(value)] for value in known], np.int64)[place]
+        return Chunks._of(self.offsets, self.samples, Runs(self.samples.counts, new))
+
+    def slice(self, first: int, stop: int, skipped: int, skipped_bytes: int, surplus: int) -> Chunks:
+        """Return chunks ``[first, stop)`` less the first ``skipped`` samples and the last ``surplus`` ones."""
+        offsets = self.offsets.slice(first, stop)
+        if skipped_bytes:
+            offsets = Column.concat([offsets.slice(0, 1).shifted(skipped_bytes), offsets.slice(1, stop - first)])
+        samples, descriptions = self.samples.slice(first, stop), self.descriptions.slice(first, stop)
+        if not skipped and not surplus:
+            return Chunks._of(offsets, samples, descriptions)
+        count = stop - first
+        cuts = sorted({0, count, *([1] if skipped else []), *([count - 1] if surplus else [])})
+        parts = [samples.slice(low, high) for low, high in pairwise(cuts)]
+        if skipped:
+            parts[0] = parts[0].shifted(-skipped)
+        if surplus:
+            parts[-1] = parts[-1].shifted(-surplus)
+        own = [descriptions.slice(low, high) for low, high in pairwise(cuts)]
+        return Chunks._of(offsets, Runs.concat(parts, keep_runs=True), Runs.concat(own, keep_runs=True))
 
     @classmethod
     def concat(cls, parts: Sequence[Chunks]) -> Chunks:
         if len(parts) == 1:
             return parts[0]
-        return cls(
-            offsets=np.concatenate([part.offsets.astype(np.int64, copy=False) for part in parts]),
-            run_chunks=np.concatenate([part.run_chunks for part in parts]),
-            run_samples=np.concatenate([part.run_samples for part in parts]),
-            run_descriptions=np.concatenate([part.run_descriptions for part in parts]),
+        return cls._of(
+            Column.concat([part.offsets for part in parts]),
+            Runs.concat([part.samples for part in parts], keep_runs=True),
+            Runs.concat([part.descriptions for part in parts], keep_runs=True),
         )
 
 
@@ -187,19 +274,17 @@ class SampleTable:
         return self.start_dts + self.durations.sum_before(sample)
 
     def pts(self, sample: int) -> int:
-        return self.dts(sample) + (self.composition.at(sample) if self.composition else 0)
+        return self.dts(sample) + (self.composition.at(sample) if self.composition is not None else 0)
 
     def pts_column(self, first: int, stop: int) -> np.ndarray:
         """Return the composition times of samples ``[first, stop)`` in ticks: int64."""
         column = self.durations.sums_before(first, stop) + self.start_dts
-        return column + self.composition.expand(first, stop) if self.composition else column
+        return column if self.composition is None else column + self.composition.expand(first, stop)
 
     @cached_property
     def composition_range(self) -> tuple[int, int]:
         """The least and greatest composition offset in ticks."""
-        if self.composition is None or not len(self.composition.values):
-            return 0, 0
-        return int(self.composition.values.min()), int(self.composition.values.max())
+        return self.composition.extremes() if self.composition is not None else (0, 0)
 
     def first_at_or_after_dts(self, ticks: int) -> int:
         """Return the first sample whose dts is at or after ``ticks`` (``count`` where none)."""
@@ -213,26 +298,50 @@ class SampleTable:
         sizes = part.sizes.expand(0, part.count)
         starts = part.chunks.first_samples()
         before = np.concatenate(([0], np.cumsum(sizes)))
-        base = part.chunks.offsets.astype(np.int64) - before[starts[:-1]]
+        base = part.chunks.offsets.rows() - before[starts[:-1]]
         return np.repeat(base, np.diff(starts)) + before[:-1], sizes
 
-    def chunk_ranges(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return byte offset and length of every chunk: two int64 arrays."""
-        starts = self.chunks.first_samples()
-        offsets = self.chunks.offsets.astype(np.int64)
+    @property
+    def chunk_count(self) -> int:
+        return len(self.chunks.offsets)
+
+    def chunk_ranges(self, first: int = 0, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return byte offset and length of chunks ``[first, stop)``: two int64 arrays."""
+        stop = self.chunk_count if stop is None else stop
+        offsets = self.chunks.offsets.rows(first, stop)
+        starts = self.chunks.first_samples(first, stop)
         if self.sizes.column is None:
             unit, size = self.sizes.unit_samples, self.sizes.unit_bytes
             if size is None:
                 return offsets, np.diff(starts) * (self.sizes.uniform or 0)
             return offsets, -(-np.diff(starts) // unit) * size
-        before = np.concatenate(([0], np.cumsum(self.sizes.column, dtype=np.int64)))
-        return offsets, np.diff(before[starts])
+        before = np.zeros(int(starts[-1] - starts[0]) + 1, np.int64)
+        np.cumsum(self.sizes.expand(int(starts[0]), int(starts[-1])), out=before[1:])
+        return offsets, np.diff(before[starts - starts[0]])
+
+    def chunks_bytes(self, first: int, stop: int) -> int:
+        """Return how many bytes chunks ``[first, stop)`` have together; sound in units (``Sizes``) counts each once."""
+        return self.sizes.sum(self.chunks.samples.sum_before(first), self.chunks.samples.sum_before(stop))
+
+    @cached_property
+    def most_chunk_bytes(self) -> int:
+        """No chunk is longer than this."""
+        return self.sizes.most * self.chunks.samples.extremes()[1]
+
+    @cached_property
+    def chunks_in_order(self) -> bool:
+        """Whether no chunk begins before the one before it."""
+        return self.chunks.offsets.is_sorted()
 
     def sync_candidates(self) -> np.ndarray | None:
         """Return the numbers of all random access samples: sync, partial sync, ``rap `` and ``sync`` groups (§10.4).
 
         ``None`` where every sample is one.
         """
+        return self._sync_candidates
+
+    @cached_property
+    def _sync_candidates(self) -> np.ndarray | None:
         if self.sync is None:
             return None
         found = [self.sync]
@@ -241,7 +350,7 @@ class SampleTable:
         for group in self.groups:
             if group.grouping_type in ("rap ", "sync"):
                 found.append(_members(group.indices))
-        return np.unique(np.concatenate(found)) if len(found) > 1 else self.sync
+        return frozen(np.unique(np.concatenate(found))) if len(found) > 1 else self.sync
 
     def slice(self, first: int, stop: int) -> SampleTable:
         """Return samples ``[first, stop)``; dts restarts at 0."""
@@ -250,7 +359,7 @@ class SampleTable:
         return replace(
             self,
             durations=self.durations.slice(first, stop),
-            composition=self.composition.slice(first, stop) if self.composition else None,
+            composition=None if self.composition is None else self.composition.slice(first, stop),
             sizes=self.sizes.slice(first, stop),
             chunks=self._slice_chunks(first, stop),
             sync=_slice_numbers(self.sync, first, stop),
@@ -262,55 +371,85 @@ class SampleTable:
 
     def _slice_chunks(self, first: int, stop: int) -> Chunks:
         chunks = self.chunks
-        none = np.zeros(0, np.int64)
         if first == stop:
-            return Chunks(offsets=none, run_chunks=none, run_samples=none, run_descriptions=none)
-        low_run, low_chunk, low_sample = chunks.locate(first)
-        high_run, high_chunk, high_sample = chunks.locate(stop - 1)
-        offsets = chunks.offsets[low_chunk : high_chunk + 1].astype(np.int64)
-        offsets[0] += self.sizes.sum(low_sample, first)
-        runs = []
-        for run in range(low_run, high_run + 1):
-            begin = max(low_chunk, int(chunks._run_first_chunk[run]))
-            end = min(high_chunk + 1, int(chunks._run_first_chunk[run + 1]))
-            runs.append([end - begin, int(chunks.run_samples[run]), int(chunks.run_descriptions[run])])
-        _split_edges(runs, first - low_sample, high_sample + int(chunks.run_samples[high_run]) - stop)
-        table = np.array(runs, dtype=np.int64).reshape(-1, 3)
-        return Chunks(
-            offsets=frozen(offsets), run_chunks=table[:, 0], run_samples=table[:, 1], run_descriptions=table[:, 2]
-        )
+            return chunks.slice(0, 0, 0, 0, 0)
+        _, low, low_sample = chunks.locate(first)
+        _, high, high_sample = chunks.locate(stop - 1)
+        surplus = high_sample + chunks.samples.at(high) - stop
+        return chunks.slice(low, high + 1, first - low_sample, self.sizes.sum(low_sample, first), surplus)
 
-    def rebased(self, offsets: np.ndarray) -> SampleTable:
+    def rebased(self, offsets: np.ndarray | Column) -> SampleTable:
         """Return the table with other chunk offsets (same length)."""
-        return replace(self, chunks=self.chunks.with_offsets(frozen(offsets)))
+        return replace(self, chunks=self.chunks.with_offsets(offsets))
+
+    def moved(self, starts: np.ndarray, targets: np.ndarray) -> SampleTable:
+        """Return the table with chunks moved: those from byte ``starts[i]`` on lie from ``targets[i]`` on.
+
+        ``starts`` rise. Those before the first are taken to be empty and put at 0.
+        """
+        offsets = self.chunks.offsets
+        if not len(offsets) or not len(starts):
+            return self
+        amounts = targets - starts
+        if len(starts) <= _MANY_MOVES and self.chunks_in_order and offsets.at(0) >= int(starts[0]):
+            borders = [0, *(offsets.bisect_left(int(start)) for start in starts[1:]), len(offsets)]
+            parts = zip(pairwise(borders), amounts.tolist(), strict=True)
+            return self.rebased(Column.concat([offsets.slice(low, high).shifted(by) for (low, high), by in parts]))
+        rows = offsets.rows()
+        segment = np.maximum(np.searchsorted(starts, rows, side="right") - 1, 0)
+        return self.rebased(frozen(np.where(rows < starts[0], 0, rows + amounts[segment])))
 
     def rescaled(self, timescale: int) -> SampleTable:
         """Return the table on a timescale that is a multiple of its own: exact."""
         factor, rest = divmod(timescale, self.timescale)
         if rest:
             raise ValueError(f"{timescale} is no multiple of {self.timescale}")
+        if factor == 1:
+            return self
+        self._check_times(factor)
         return replace(
             self,
             timescale=timescale,
             durations=self.durations.scaled(factor),
-            composition=self.composition.scaled(factor) if self.composition else None,
+            composition=None if self.composition is None else self.composition.scaled(factor),
             start_dts=self.start_dts * factor,
         )
+
+    def _check_times(self, factor: int) -> None:
+        """Raise ``InvalidDataError`` where times in ``1/factor`` ticks do not fit 62 bits: numpy wraps silently."""
+        least, most = self.composition_range
+        reach = abs(self.start_dts) + self.durations.sum_before(self.count) + max(abs(least), abs(most))
+        if reach * factor >= 1 << 62:
+            raise InvalidDataError(f"sample times are too great for the timescale {self.timescale * factor}")
 
     def resampled(self, timescale: int) -> SampleTable:
         """Return the table on any timescale: each dts is rounded to the nearest tick, so errors do not add up."""
         if timescale % self.timescale == 0:
             return self.rescaled(timescale)
-        dts = self.durations.sums_before(0, self.count)
-        ends = np.append(dts, self.durations.sum_before(self.count)) * timescale
-        ticks = (2 * ends + self.timescale) // (2 * self.timescale)
-        return replace(self, timescale=timescale, durations=Runs.encode(np.diff(ticks)), composition=None)
+        parts, last = [], 0
+        for first in range(0, self.count, _PASS_SAMPLES):
+            ticks = self._resampled_ends(first, min(self.count, first + _PASS_SAMPLES), timescale)
+            parts.append(Runs.encode(np.diff(ticks, prepend=last)))
+            last = int(ticks[-1])
+        return replace(self, timescale=timescale, durations=Runs.concat(parts), composition=None)
+
+    def _resampled_ends(self, first: int, stop: int, timescale: int) -> np.ndarray:
+        """Return where samples ``[first, stop)`` end, in ticks of ``timescale``, to the nearest."""
+        base, end = self.durations.sum_before(first), self.durations.sum_before(stop)
+        whole, rest = divmod(base, self.timescale)
+        if end * timescale // self.timescale >= 1 << 62 or 2 * (rest + end - base) * timescale >= 1 << 62:
+            raise InvalidDataError(f"sample times are too great for the timescale {timescale}")
+        inside = np.append(self.durations.sums_before(first + 1, stop), end) - base + rest
+        return whole * timescale + (2 * inside * timescale + self.timescale) // (2 * self.timescale)
+
+    def _composition(self) -> Runs:
+        return Runs.constant(self.count, 0) if self.composition is None else self.composition
 
     def with_composition_shift(self, ticks: int) -> SampleTable:
         """Return the table with every pts later by ``ticks``."""
         if ticks == 0:
             return self
-        composition = self.composition or Runs.constant(self.count, 0)
+        composition = self._composition()
         return replace(self, composition=composition.shifted(ticks))
 
     def with_last_duration(self, ticks: int) -> SampleTable:
@@ -319,7 +458,7 @@ class SampleTable:
     def with_first_later(self, ticks: int) -> SampleTable:
         """Return the table with its first sample decoded ``ticks`` later but shown when it was."""
         durations = Runs.concat([Runs.constant(1, self.durations.at(0) - ticks), self.durations.slice(1, self.count)])
-        composition = self.composition or Runs.constant(self.count, 0)
+        composition = self._composition()
         composition = Runs.concat([Runs.constant(1, composition.at(0) - ticks), composition.slice(1, self.count)])
         return replace(self, durations=durations, composition=composition)
 
@@ -330,13 +469,14 @@ class SampleTable:
         """
         border = self.dts(count)
         shown = self.pts_column(0, count)
-        early = np.flatnonzero(shown < border)
+        floor = min(0, self.composition_range[0])  # nothing after them is shown before border + floor
+        early = np.flatnonzero(shown < border + floor)
         rank = np.empty(len(early), np.int64)
         rank[np.argsort(shown[early], kind="stable")] = np.arange(len(early))
         pts = shown - border + count
-        pts[early] = count - len(early) + rank
+        pts[early] = count + floor - len(early) + rank
         durations = Runs.concat([Runs.constant(count, 1), self.durations.slice(count, self.count)])
-        rest = self.composition.slice(count, self.count) if self.composition else Runs.constant(self.count - count, 0)
+        rest = self._composition().slice(count, self.count)
         composition = Runs.concat([Runs.encode(pts - np.arange(count)), rest])
         return replace(self, durations=durations, composition=composition, start_dts=0)
 
@@ -371,20 +511,6 @@ class SampleTable:
         )
 
 
-def _split_edges(runs: list[list[int]], skipped_samples: int, surplus_samples: int) -> None:
-    """Give a partly used first and last chunk runs of their own."""
-    if surplus_samples:
-        chunks, samples, description = runs[-1]
-        runs[-1:] = [[chunks - 1, samples, description], [1, samples - surplus_samples, description]]
-        if chunks == 1:
-            del runs[-2]
-    if skipped_samples:
-        chunks, samples, description = runs[0]
-        runs[:1] = [[1, samples - skipped_samples, description], [chunks - 1, samples, description]]
-        if chunks == 1:
-            del runs[1]
-
-
 def _slice_numbers(numbers: np.ndarray | None, first: int, stop: int) -> np.ndarray | None:
     if numbers is None:
         return None
@@ -394,18 +520,15 @@ def _slice_numbers(numbers: np.ndarray | None, first: int, stop: int) -> np.ndar
 
 def _members(indices: Runs) -> np.ndarray:
     """Return the numbers of the samples whose group index is not 0."""
-    starts = indices.ends - indices.counts
-    chosen = indices.values > 0
-    return np.concatenate(
-        [np.arange(start, start + count) for start, count in zip(starts[chosen], indices.counts[chosen], strict=True)]
-        or [np.zeros(0, np.int64)]
-    )
+    counts, chosen = indices.counts, indices.values > 0
+    starts, counts = (np.cumsum(counts) - counts)[chosen], counts[chosen]
+    return np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
 
 
 def _concat_composition(tables: Sequence[SampleTable]) -> Runs | None:
     if all(table.composition is None for table in tables):
         return None
-    return Runs.concat([table.composition or Runs.constant(table.count, 0) for table in tables])
+    return Runs.concat([table._composition() for table in tables])
 
 
 def _concat_numbers(tables: Sequence[SampleTable], name: str, *, absent_is_all: bool = True) -> np.ndarray | None:

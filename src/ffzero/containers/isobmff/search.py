@@ -1,8 +1,8 @@
 """Finding samples by composition time without expanding the table.
 
-Samples stand in decoding order, so composition times are not sorted; but each lies within the table's least and greatest
-composition offset of its decoding time. A search by decoding time gives a window outside which the answer is certain,
-and only the window is looked at sample by sample.
+Samples stand in decoding order, so composition times are not sorted; but each lies within the table's least and
+greatest composition offset of its decoding time. A search by decoding time gives a window outside which the answer is
+certain, and only the window is looked at sample by sample.
 """
 
 from __future__ import annotations

@@ -8,18 +8,27 @@ samples without a chunk do not exist.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
-from ffzero.containers.isobmff.boxes import View, full_box
+from ffzero.containers.columns import Column, Origin, Window
+from ffzero.containers.isobmff.boxes import View, full_box, full_box_head
+from ffzero.containers.isobmff.moved_table import MovedTable
 from ffzero.containers.isobmff.sample_table import Chunks, SampleGroup, SampleTable, Sizes
-from ffzero.containers.runs import Runs, frozen
+from ffzero.containers.runs import Runs, RunWindow, frozen
+from ffzero.errors import InvalidDataError, UnsupportedError
+from ffzero.extents.rope import Extent
 
-__all__ = ["ChunkOffsets", "parse_groups", "parse_sample_entries", "parse_sample_table", "table_boxes"]
+__all__ = ["ChunkOffsets", "Part", "parse_groups", "parse_sample_entries", "parse_sample_table", "table_boxes"]
 
-_MAX_TICKS = 1 << 62
+_LONG_BYTES = 64 << 10
+"""Shorter stretches of tables are written anew: a piece of its own would cost more than it saves."""
+_PASS_ROWS = 1 << 16
+_U32_DTYPE = np.dtype(">u4")
+_MOVABLE = (_U32_DTYPE, np.dtype(">u8"))
 _GROUP_ENTRY_BYTES = {"rap ": 1, "roll": 2, "prol": 2, "sync": 1, "tele": 1}
 """Entry sizes of groupings that a version 0 ``sgpd`` leaves unsaid."""
 
@@ -36,8 +45,10 @@ def parse_sample_table(stbl: View, timescale: int, file_size: int) -> SampleTabl
     chunks = _parse_chunks(boxes, stbl) if sizes.count else _empty_table(timescale).chunks
     count = min(sizes.count, chunks.sample_count)
     durations = _fit(_parse_stts(boxes["stts"]), count) if "stts" in boxes else Runs.constant(count, 0)
-    if int(durations.counts.size) and int((durations.counts.astype(float) * durations.values).sum()) > _MAX_TICKS:
-        raise stbl.error("sample durations overflow")
+    try:
+        durations.sum_before(count)
+    except InvalidDataError as error:
+        raise stbl.error("sample durations overflow") from error
     table = SampleTable(
         timescale=timescale,
         durations=durations,
@@ -74,23 +85,27 @@ def _fit(runs: Runs, count: int, pad: int | None = None) -> Runs:
         return runs
     if have > count:
         return runs.slice(0, count)
-    value = pad if pad is not None else (int(runs.values[-1]) if have else 0)
+    value = pad if pad is not None else (runs.at(have - 1) if have else 0)
     return Runs.concat([runs, Runs.constant(count - have, value)])
 
 
-def _pairs(view: View, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read entry_count, then that many (u32, ``dtype``) pairs."""
+def _pairs(view: View, dtype: str) -> tuple[np.ndarray, np.ndarray, Origin | None]:
+    """Read entry_count, then that many (u32, ``dtype``) pairs: two views, and where they lie."""
     view.need(8)
     count = min(view.u32(4), (len(view) - 8) // 8)  # a count past the box's end is cut to what is there
-    counts = view.array(">u4", 2 * count, 8)[0::2].astype(np.int64)
-    values = view.array(dtype, 2 * count, 8)[1::2].astype(np.int64)
-    return counts, values
+    return view.array(">u4", 2 * count, 8)[0::2], view.array(dtype, 2 * count, 8)[1::2], _origin(view, 8)
+
+
+def _origin(view: View, at: int) -> Origin | None:
+    return None if view.source is None else Origin(source=view.source, offset=view.offset + at)
 
 
 def _parse_stts(view: View) -> Runs:
     """§8.6.1.2. A delta with the top bit set is a writer's negative one; 1 keeps dts rising, as FFmpeg does."""
-    counts, values = _pairs(view, ">i4")
-    return Runs(counts, np.where(values < 0, 1, values))
+    counts, values, origin = _pairs(view, ">i4")
+    if len(values) and int(values.min()) < 0:
+        return Runs(counts, np.where(values < 0, 1, values).astype(np.int64))
+    return Runs(counts, values, origin)
 
 
 def _parse_ctts(view: View) -> Runs:
@@ -105,7 +120,7 @@ def _parse_stsz(view: View, file_size: int) -> Sizes:
         if count * uniform > file_size * 256:
             raise view.error("more samples are declared than the file could hold", 8, found=count)
         return Sizes(count=count, uniform=uniform)
-    return Sizes(count=count, column=view.array(">u4", count, 12))
+    return Sizes(count=count, column=Column.of(view.array(">u4", count, 12), _origin(view, 12)))
 
 
 def _parse_stz2(view: View) -> Sizes:
@@ -127,36 +142,55 @@ def _parse_chunks(boxes: dict[str, View], stbl: View) -> Chunks:
     where = boxes.get("co64") or boxes.get("stco")
     stsc = boxes.get("stsc")
     if where is None or stsc is None:
-        raise stbl.error("the track has samples but no chunk table", expected="stsc and stco or co64", found=list(boxes))
+        raise stbl.error(
+            "the track has samples but no chunk table", expected="stsc and stco or co64", found=list(boxes)
+        )
     dtype = ">u8" if where.fourcc == "co64" else ">u4"
     where.need(8)
-    offsets = where.array(dtype, min(where.u32(4), (len(where) - 8) // np.dtype(dtype).itemsize), 8)
-    if dtype == ">u8" and len(offsets) and int(offsets.max()) >= 1 << 62:
-        raise where.error("chunk offset out of range", 8, found=int(offsets.max()))
+    rows = where.array(dtype, min(where.u32(4), (len(where) - 8) // np.dtype(dtype).itemsize), 8)
+    offsets = Column.of(rows, _origin(where, 8))
+    least, most = offsets.extremes() if dtype == ">u8" else (0, 0)
+    if least < 0 or most >= 1 << 62:
+        raise where.error("chunk offset out of range", 8, found=int(rows.max()))
     stsc.need(8)
-    entries = stsc.array(">u4", 3 * min(stsc.u32(4), (len(stsc) - 8) // 12), 8).reshape(-1, 3).astype(np.int64)
+    entries = stsc.array(">u4", 3 * min(stsc.u32(4), (len(stsc) - 8) // 12), 8).reshape(-1, 3)
     return _chunk_runs(stsc, entries, offsets)
 
 
-def _chunk_runs(stsc: View, entries: np.ndarray, offsets: np.ndarray) -> Chunks:
+def _chunk_runs(stsc: View, entries: np.ndarray, offsets: Column) -> Chunks:
     total = len(offsets)
-    entries = entries[entries[:, 0] <= total]
-    if total and (not len(entries) or entries[0, 0] != 1):
+    if len(entries) and int(entries[:, 0].max()) > total:
+        entries = entries[entries[:, 0] <= total]
+    if total and (not len(entries) or int(entries[0, 0]) != 1):
         raise stsc.error("the first run must begin at chunk 1", 8, found=int(entries[0, 0]) if len(entries) else None)
-    firsts = entries[:, 0] - 1
-    run_chunks = np.diff(np.append(firsts, total))
+    run_chunks: np.ndarray = np.diff(np.append(entries[:, 0].astype(np.int64), total + 1))
     if len(run_chunks) and int(run_chunks.min()) < 0:
         raise stsc.error("chunk runs are not in order", 8)
-    keep = (run_chunks > 0) & (entries[:, 1] > 0)
-    if np.any((run_chunks > 0) & (entries[:, 1] == 0)):
-        empty = np.repeat(entries[:, 1] == 0, np.maximum(run_chunks, 0))
-        offsets = offsets[~empty]
-    run_chunks, samples = run_chunks[keep], entries[keep, 1]
+    samples, descriptions = entries[:, 1], entries[:, 2]
+    if len(samples) and int(samples.min()) == 0:
+        kept = samples > 0
+        rows = offsets.rows()[np.repeat(kept, run_chunks)]  # chunks without samples do not exist
+        offsets, run_chunks, samples, descriptions = (
+            Column.of(rows),
+            run_chunks[kept],
+            samples[kept],
+            descriptions[kept],
+        )
     if float((run_chunks.astype(float) * samples).sum()) > float(1 << 50):
         raise stsc.error("more samples are declared than any file holds", 8)
     return Chunks(
-        offsets=offsets, run_chunks=run_chunks, run_samples=samples, run_descriptions=np.maximum(entries[keep, 2], 1) - 1
+        offsets=offsets,
+        run_chunks=run_chunks.astype(np.uint32),
+        run_samples=samples,
+        run_descriptions=_from_zero(descriptions),
     )
+
+
+def _from_zero(descriptions: np.ndarray) -> np.ndarray:
+    """Return 1-based sample description numbers from 0 (0 is taken for 1); broadcast where all are alike."""
+    if len(descriptions) and int(descriptions.min()) == int(descriptions.max()):
+        return np.broadcast_to(np.int64(max(int(descriptions[0]), 1) - 1), descriptions.shape)
+    return (np.maximum(descriptions, 1) - 1).astype(np.uint32)
 
 
 def _parse_numbers(view: View, count: int) -> np.ndarray:
@@ -184,7 +218,7 @@ def _parse_sdtp(view: View | None, count: int) -> np.ndarray | None:
 
 
 def parse_groups(children: Iterable[View]) -> list[SampleGroup]:
-    """Return the sample groups of an ``stbl`` or ``traf`` (§8.9.2, §8.9.3); groupings that no cut can keep are left out."""
+    """Return the sample groups of an ``stbl`` or ``traf`` (§8.9.2, §8.9.3), but those that no cut can keep."""
     described: dict[str, tuple[tuple[bytes, ...], int, int]] = {}
     mapped: dict[tuple[str, int | None], Runs] = {}
     for child in children:
@@ -255,42 +289,107 @@ def parse_sample_entries(stsd: View) -> list[bytes]:
 class ChunkOffsets:
     """An ``stco`` or ``co64`` box whose offsets are known once the header's size is: each is ``base`` plus its own."""
 
-    def __init__(self, offsets: np.ndarray, *, wide: bool) -> None:
+    def __init__(self, offsets: Column, *, wide: bool) -> None:
         self.offsets = offsets
         self.wide = wide
 
-    def __len__(self) -> int:
-        return 16 + len(self.offsets) * (8 if self.wide else 4)
+    @property
+    def length(self) -> int:
+        return 16 + len(self.offsets) * self._width
 
-    def to_bytes(self, base: int) -> bytes:
-        values = (self.offsets + base).astype(">u8" if self.wide else ">u4")
-        return full_box("co64" if self.wide else "stco", 0, 0, struct.pack(">I", len(values)), values.tobytes())
+    @property
+    def _width(self) -> int:
+        return 8 if self.wide else 4
+
+    def pieces(self, base: int) -> Iterator[bytes | Extent]:
+        """Yield the box; long stretches of a file's table become ranges of a source that adds to it when read.
+
+        Raises ``InvalidDataError`` where an offset does not fit.
+        """
+        least, most = self.offsets.extremes()
+        if least + base < 0 or most + base >= 1 << (63 if self.wide else 32):
+            raise InvalidDataError("a chunk offset does not fit its table", found=most + base)
+        fourcc = "co64" if self.wide else "stco"
+        yield full_box_head(fourcc, self.length - 12) + struct.pack(">I", len(self.offsets))
+        for window in self.offsets.shifted(base).windows:
+            moved = _moved_table(window, self._width)
+            if moved is None:
+                yield _stored_bytes(window, f">u{self._width}")
+            else:
+                yield Extent(moved, 0, moved.size_bytes)
 
 
-def table_boxes(table: SampleTable, *, wide_offsets: bool) -> list[bytes | ChunkOffsets]:
-    """Return the boxes of ``table`` below ``stbl``, less ``stsd``; chunk offsets are left relative."""
-    parts: list[bytes | ChunkOffsets] = [_counted_pairs("stts", 0, table.durations)]
+def _moved_table(window: Window, width: int) -> MovedTable | None:
+    stored, count = window.stored, window.stop - window.first
+    if stored.origin is None or count * width < _LONG_BYTES or stored.array.dtype not in _MOVABLE:
+        return None
+    kept_width = stored.array.dtype.itemsize
+    return MovedTable(
+        source=stored.origin.source,
+        offset=stored.origin.offset + window.first * kept_width,
+        count=count,
+        amount=window.shift,
+        kept_width=kept_width,
+        width=width,
+    )
+
+
+Part: TypeAlias = bytes | Extent | ChunkOffsets
+"""A piece of a header: bytes, a range of a source, or chunk offsets that wait for the place of the payload."""
+
+
+def table_boxes(table: SampleTable, *, wide_offsets: bool) -> list[Part]:
+    """Return the boxes of ``table`` below ``stbl``, less ``stsd``; chunk offsets are left relative.
+
+    Long stretches of tables that stay as they were are ranges of the file that they came from. Raises
+    ``UnsupportedError`` for durations and composition offsets that do not fit.
+    """
+    parts = _counted_pairs("stts", 0, table.durations)
     composition = table.composition
-    if composition is not None and np.any(composition.values != 0):
-        negative = int(composition.values.min()) < 0
-        parts.append(_counted_pairs("ctts", 1 if negative else 0, composition))
+    if composition is not None and composition.extremes() != (0, 0):
+        parts += _counted_pairs("ctts", 1 if composition.extremes()[0] < 0 else 0, composition)
     if table.sync is not None:
         parts.append(_numbers("stss", table.sync))
     if table.partial_sync is not None and len(table.partial_sync):
         parts.append(_numbers("stps", table.partial_sync))
     if table.dependency is not None:
         parts.append(full_box("sdtp", 0, 0, table.dependency.tobytes()))
-    parts += [_stsc(table.chunks), _stsz(table.sizes), ChunkOffsets(table.chunks.offsets, wide=wide_offsets)]
+    parts += [_stsc(table.chunks), *_stsz(table.sizes), ChunkOffsets(table.chunks.offsets, wide=wide_offsets)]
     for group in table.groups:
         parts += _group_boxes(group)
     return parts
 
 
-def _counted_pairs(fourcc: str, version: int, runs: Runs) -> bytes:
-    pairs = np.empty((len(runs.counts), 2), dtype=">u4")
-    pairs[:, 0] = runs.counts
-    pairs[:, 1] = runs.values & 0xFFFFFFFF
-    return full_box(fourcc, version, 0, struct.pack(">I", len(pairs)), pairs.tobytes())
+def _counted_pairs(fourcc: str, version: int, runs: Runs) -> list[Part]:
+    least, most = runs.extremes()
+    if most >= 1 << 31 or least < (-1 << 31 if version else 0):
+        raise UnsupportedError(f"a time does not fit {fourcc}", expected="31 bits", found=most if least >= 0 else least)
+    count = runs.run_count
+    parts: list[Part] = [full_box_head(fourcc, 4 + 8 * count, version) + struct.pack(">I", count)]
+    for window in runs.windows:
+        parts += _pair_rows(window)
+    return parts
+
+
+def _pair_rows(window: RunWindow) -> list[Part]:
+    """Return a window's runs as pairs: first and last may be cut, those between lie in the file as they are."""
+    (low, high), origin = window.run_range, window.table.origin
+    if origin is None or not window.is_plain or 8 * (high - low - 2) < _LONG_BYTES:
+        return [_pair_bytes(window.counts(), window.values())]
+    begin, end = window.table.start_of(low + 1), window.table.start_of(high - 1)
+    head, tail = window._replace(stop=begin), window._replace(first=end)
+    return [
+        _pair_bytes(head.counts(), head.values()),
+        Extent(origin.source, origin.offset + 8 * (low + 1), 8 * (high - low - 2)),
+        _pair_bytes(tail.counts(), tail.values()),
+    ]
+
+
+def _pair_bytes(counts: np.ndarray, values: np.ndarray) -> bytes:
+    pairs = np.empty((len(counts), 2), dtype=">u4")
+    pairs[:, 0] = counts
+    pairs[:, 1] = values & 0xFFFFFFFF
+    return pairs.tobytes()
 
 
 def _numbers(fourcc: str, numbers: np.ndarray) -> bytes:
@@ -298,28 +397,41 @@ def _numbers(fourcc: str, numbers: np.ndarray) -> bytes:
 
 
 def _stsc(chunks: Chunks) -> bytes:
-    same = np.concatenate(
-        (
-            [True],
-            (chunks.run_samples[1:] != chunks.run_samples[:-1])
-            | (chunks.run_descriptions[1:] != chunks.run_descriptions[:-1]),
-        )
-    )[: len(chunks.run_chunks)]
-    firsts = np.cumsum(chunks.run_chunks) - chunks.run_chunks + 1
-    table = np.stack((firsts, chunks.run_samples, chunks.run_descriptions + 1), axis=1)[same]
-    return full_box("stsc", 0, 0, struct.pack(">I", len(table)), table.astype(">u4").tobytes())
+    counts, samples, descriptions = chunks.run_chunks, chunks.run_samples, chunks.run_descriptions
+    changes = np.ones(len(counts), np.bool_)
+    changes[1:] = (samples[1:] != samples[:-1]) | (descriptions[1:] != descriptions[:-1])
+    table = np.empty((int(changes.sum()), 3), ">u4")
+    table[:, 0] = (np.cumsum(counts) - counts + 1)[changes]
+    table[:, 1] = samples[changes]
+    table[:, 2] = descriptions[changes] + 1
+    return full_box("stsc", 0, 0, struct.pack(">I", len(table)), table.tobytes())
 
 
-def _stsz(sizes: Sizes) -> bytes:
+def _stsz(sizes: Sizes) -> list[Part]:
     if sizes.column is None:
-        return full_box("stsz", 0, 0, struct.pack(">II", sizes.uniform or 0, sizes.count))
-    column = sizes.column if sizes.column.dtype == np.dtype(">u4") else sizes.column.astype(">u4")
-    return full_box("stsz", 0, 0, struct.pack(">II", 0, sizes.count), column.tobytes())
+        return [full_box("stsz", 0, 0, struct.pack(">II", sizes.uniform or 0, sizes.count))]
+    parts: list[Part] = [full_box_head("stsz", 8 + 4 * sizes.count) + struct.pack(">II", 0, sizes.count)]
+    for window in sizes.column.windows:
+        stored, count = window.stored, window.stop - window.first
+        if stored.origin is None or stored.array.dtype != _U32_DTYPE or window.shift or 4 * count < _LONG_BYTES:
+            parts.append(_stored_bytes(window, ">u4"))
+        else:
+            parts.append(Extent(stored.origin.source, stored.origin.offset + 4 * window.first, 4 * count))
+    return parts
+
+
+def _stored_bytes(window: Window, dtype: str) -> bytes:
+    """Return a window's rows as big-endian numbers that they fit into."""
+    out = np.empty(window.stop - window.first, dtype)
+    for at in range(0, len(out), _PASS_ROWS):
+        stop = min(len(out), at + _PASS_ROWS)
+        out[at:stop] = window.stored.rows(window.first + at, window.first + stop) + window.shift
+    return out.tobytes()
 
 
 def _group_boxes(group: SampleGroup) -> list[bytes]:
     indices = group.indices
-    if not np.any(indices.values) and not group.default_index:
+    if indices.extremes() == (0, 0) and not group.default_index:
         return []
     grouping = group.grouping_type.encode("latin-1")
     entries = [struct.pack(">I", len(entry)) + entry for entry in group.descriptions]

@@ -1,4 +1,4 @@
-"""Writing a movie: ``ftyp``, ``moov``, padding and ``mdat``, first to last, around a payload rope (ISO/IEC 14496-12 §8).
+"""Writing a movie: ``ftyp``, ``moov``, padding and ``mdat``, first to last, around a payload rope (ISO/IEC 14496-12).
 
 The writer knows sample tables and ropes, no clips. The payload is never touched: the header's size is made such that
 the payload's anchor lies at the same offset modulo 4096 as in its source, so that a filesystem can share its blocks.
@@ -7,16 +7,16 @@ the payload's anchor lies at the same offset modulo 4096 as in its source, so th
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ffzero.containers.isobmff.boxes import box, full_box
 from ffzero.containers.isobmff.model import Edit, TrackHeader
 from ffzero.containers.isobmff.sample_table import SampleTable
-from ffzero.containers.isobmff.stbl import ChunkOffsets, table_boxes
-from ffzero.extents.rope import Literal, Rope
+from ffzero.containers.isobmff.stbl import ChunkOffsets, Part, table_boxes
+from ffzero.extents.rope import Extent, Literal, Piece, Rope
 
 __all__ = ["BLOCK", "OutputMovie", "OutputTrack", "Payload", "write_movie"]
 
@@ -67,7 +67,11 @@ class Payload:
 
 
 def write_movie(movie: OutputMovie, payload: Payload) -> tuple[Rope, int]:
-    """Return the whole file as a rope, and the number of its bytes that are not payload."""
+    """Return the whole file as a rope, and the number of its bytes that are not payload.
+
+    Long stretches of sample tables that stay as they were are named in the file that they came from, not held. Raises
+    ``UnsupportedError`` for times that do not fit the boxes.
+    """
     mdat_header = 16 if payload.rope.length + 8 >= _U32 else 8
     parts = _moov(movie, wide=False)
     fixed = len(movie.file_type) + movie.before_data.length + mdat_header
@@ -76,21 +80,26 @@ def write_movie(movie: OutputMovie, payload: Payload) -> tuple[Rope, int]:
     base = fixed + _size(parts)
     padding = _padding(base, payload.anchor)
     base += padding
-    header = [movie.file_type, *(part.to_bytes(base) if isinstance(part, ChunkOffsets) else part for part in parts)]
     tail = box("free", bytes(padding - 8)) if padding else b""
     if mdat_header == 16:
         tail += struct.pack(">I4sQ", 1, b"mdat", payload.rope.length + 16)
     else:
         tail += struct.pack(">I4s", payload.rope.length + 8, b"mdat")
-    rope = Rope.concat([Rope([Literal(b"".join(header))]), movie.before_data, Rope([Literal(tail)]), payload.rope])
-    return rope, base
+    header = Rope(_pieces([movie.file_type, *parts], base))
+    return Rope.concat([header, movie.before_data, Rope([Literal(tail)]), payload.rope]), base
 
 
-Part = bytes | ChunkOffsets
+def _pieces(parts: Iterable[Part], base: int) -> Iterator[Piece]:
+    """Yield the header's pieces with chunk offsets counted from ``base``."""
+    for part in parts:
+        if isinstance(part, ChunkOffsets):
+            yield from _pieces(part.pieces(base), base)
+        else:
+            yield part if isinstance(part, Extent) else Literal(part)
 
 
 def _size(parts: Iterable[Part]) -> int:
-    return sum(map(len, parts))
+    return sum(len(part) if isinstance(part, bytes) else part.length for part in parts)
 
 
 def _padding(base: int, anchor: tuple[int, int] | None) -> int:
@@ -109,8 +118,7 @@ def _container(fourcc: str, parts: Sequence[Part]) -> list[Part]:
 def _moov(movie: OutputMovie, *, wide: bool, reach: int = 0) -> list[Part]:
     parts: list[Part] = [_mvhd(movie)]
     for track in movie.tracks:
-        offsets = track.table.chunks.offsets
-        last = int(offsets.max()) if len(offsets) else 0
+        last = track.table.chunks.offsets.extremes()[1] if wide else 0
         parts += _trak(movie, track, wide=wide and last + reach >= _U32)
     parts += movie.extra_boxes
     if movie.user_data:
@@ -142,7 +150,9 @@ def _mvhd(movie: OutputMovie) -> bytes:
     version = 1 if duration >= _U32 - 1 or creation >= _U32 or modification >= _U32 else 0
     next_id = max((track.header.track_id for track in movie.tracks), default=0) + 1
     middle = struct.pack(">IQ" if version else ">II", movie.timescale, duration)
-    return full_box("mvhd", version, 0, _times(version, creation, modification), middle, rest, struct.pack(">I", next_id))
+    return full_box(
+        "mvhd", version, 0, _times(version, creation, modification), middle, rest, struct.pack(">I", next_id)
+    )
 
 
 def _trak(movie: OutputMovie, track: OutputTrack, *, wide: bool) -> list[Part]:
@@ -151,9 +161,7 @@ def _trak(movie: OutputMovie, track: OutputTrack, *, wide: bool) -> list[Part]:
     if track.edits:
         parts.append(box("edts", _elst(track.edits)))
     if track.references:
-        kinds = [
-            box(kind, struct.pack(f">{len(ids)}I", *ids)) for kind, ids in track.references.items() if ids
-        ]
+        kinds = [box(kind, struct.pack(f">{len(ids)}I", *ids)) for kind, ids in track.references.items() if ids]
         if kinds:
             parts.append(box("tref", *kinds))
     parts += _mdia(track, wide=wide)
@@ -206,6 +214,4 @@ def _mdia(track: OutputTrack, *, wide: bool) -> list[Part]:
 
 def shifted(table: SampleTable, starts: np.ndarray, targets: np.ndarray) -> SampleTable:
     """Return ``table`` with chunk offsets moved: those from ``starts[i]`` on lie from ``targets[i]`` on."""
-    offsets = table.chunks.offsets
-    segment = np.maximum(np.searchsorted(starts, offsets, side="right") - 1, 0)
-    return replace(table, chunks=table.chunks.with_offsets(offsets + (targets - starts)[segment]))
+    return table.moved(starts, targets)
