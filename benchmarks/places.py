@@ -85,13 +85,20 @@ def mounted_xfs(folder: Path, size_bytes: int) -> Iterator[Place]:
             try:
                 yield Place(folder=point, filesystem="xfs, loop-mounted", private=True)
             finally:
-                _call("umount", str(point))
+                _unmount(point)
         finally:
             _call("losetup", "--detach", device)
     finally:
         image.unlink()
         if not os.path.ismount(point):
             point.rmdir()
+
+
+def _unmount(point: Path) -> None:
+    try:
+        _call("umount", str(point))
+    except PlaceUnavailable:  # something in it is still open: it goes when that is closed
+        _call("umount", "--lazy", str(point))
 
 
 def _call(*command: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 
-__all__ = ["WrongOutput", "check_cut", "check_joined", "shown_times"]
+__all__ = ["WrongOutput", "check_cut", "check_joined", "duration", "shown_times"]
 
 _TOLERANCE_S = Fraction(2, 1000)
 _POINTS = 3
@@ -44,6 +44,12 @@ def check_cut(
 def check_joined(output: Path, sources: Sequence[Path]) -> int:
     """Check that ``output`` shows the pictures of all sources; returns how many. Raises ``WrongOutput``."""
     return len(_check(output, [(source, time) for source in sources for time in shown_times(source)]))
+
+
+def duration(path: Path) -> int:
+    """Return the file's length in whole seconds; nothing of it stays open, so that its filesystem can be unmounted."""
+    with av.open(str(path)) as container:
+        return (container.duration or 0) // av.time_base
 
 
 def shown_times(path: Path) -> list[Fraction]:

@@ -6,7 +6,7 @@ looks up without expanding either: it is a sequence of windows onto tables of ru
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -23,31 +23,38 @@ _LARGEST_SUM = 1 << 62
 _PASS_ROWS = 64 * BLOCK_ROWS
 _SMALL_ROWS = 64
 _MANY_WINDOWS = 16
+_KEPT_BLOCKS = 16
 
 
 class RunTable:
     """Runs as stored: ``counts`` (all above 0) and ``values``; ``origin`` tells of pairs in a file (8 bytes a run).
 
-    Cumulative sums are kept for every 1024 runs; one block at a time is expanded to look inside.
+    Cumulative sums are kept for every 1024 runs; a block is expanded to look inside, and the last few stay so. They are
+    Python's lists, which single look-ups are quicker in than in arrays.
     """
 
     def __init__(self, counts: np.ndarray, values: np.ndarray, origin: Origin | None = None) -> None:
         self.counts = Stored(counts)
         self.values = Stored(values)
         self.origin = origin
-        self._ends_block: tuple[int, np.ndarray] = (-1, self.counts.array)
-        self._sums_block: tuple[int, np.ndarray] = (-1, self.counts.array)
+        self._ends_of: dict[int, list[int]] = {}
+        self._sums_of: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self.counts)
 
     @cached_property
-    def block_ends(self) -> np.ndarray:
-        """Values up to the end of each block of runs."""
+    def block_ends(self) -> list[int]:
+        """How many values there are up to the end of each block of runs."""
         return self._cumulative(self.counts.rows)
 
     @cached_property
-    def block_sums(self) -> np.ndarray:
+    def _is_single(self) -> bool:
+        """Whether every run is of one value."""
+        return len(self) == 0 or self.block_ends[-1] == len(self)
+
+    @cached_property
+    def block_sums(self) -> list[int]:
         """Sum of all values up to the end of each block. Raises ``InvalidDataError`` where that passes 2**62."""
         reach = 0.0
         for at in range(0, len(self), _PASS_ROWS):
@@ -55,61 +62,66 @@ class RunTable:
             reach += float(np.abs(self.counts.rows(at, stop).astype(float) * self.values.rows(at, stop)).sum())
         if reach > _LARGEST_SUM:
             raise InvalidDataError("the sum of a column passes 2**62")
-        return self._cumulative(lambda first, stop: self.counts.rows(first, stop) * self.values.rows(first, stop))
+        return self._cumulative(self._weighted)
 
-    def _cumulative(self, rows: Callable[[int, int], np.ndarray]) -> np.ndarray:
-        sums = []
+    def _weighted(self, first: int, stop: int) -> np.ndarray:
+        return self.counts.rows(first, stop) * self.values.rows(first, stop)
+
+    def _cumulative(self, rows: Callable[[int, int], np.ndarray]) -> list[int]:
+        sums: list[int] = []
         for at in range(0, len(self), _PASS_ROWS):
             part = rows(at, min(len(self), at + _PASS_ROWS))
-            sums.append(np.add.reduceat(part, np.arange(0, len(part), BLOCK_ROWS)))
-        return np.cumsum(np.concatenate(sums)) if sums else np.zeros(0, np.int64)
+            sums += np.add.reduceat(part, np.arange(0, len(part), BLOCK_ROWS)).tolist()
+        return list(accumulate(sums))
 
-    def _ends(self, block: int) -> np.ndarray:
+    def _ends(self, block: int) -> list[int]:
         """Return for each run of a block how many values there are up to its end."""
-        known, ends = self._ends_block
-        if known != block:
-            first = block * BLOCK_ROWS
-            ends = np.cumsum(self.counts.rows(first, first + BLOCK_ROWS))
-            ends += int(self.block_ends[block]) - int(ends[-1])
-            self._ends_block = (block, ends)
-        return ends
+        return self._ends_of.get(block) or self._expanded(block, self._ends_of, self.block_ends, self.counts.rows)
 
-    def _sums(self, block: int) -> np.ndarray:
-        known, sums = self._sums_block
-        if known != block:
-            first, stop = block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS
-            total = int(self.block_sums[block])
-            sums = np.cumsum(self.counts.rows(first, stop) * self.values.rows(first, stop))
-            sums += total - int(sums[-1])
-            self._sums_block = (block, sums)
-        return sums
+    def _sums(self, block: int) -> list[int]:
+        """Return for each run of a block the sum of all values up to its end."""
+        return self._sums_of.get(block) or self._expanded(block, self._sums_of, self.block_sums, self._weighted)
+
+    def _expanded(
+        self, block: int, known: dict[int, list[int]], ends: list[int], rows: Callable[[int, int], np.ndarray]
+    ) -> list[int]:
+        first = block * BLOCK_ROWS
+        sums = np.cumsum(rows(first, first + BLOCK_ROWS)) + (ends[block - 1] if block else 0)
+        if len(known) >= _KEPT_BLOCKS:
+            known.clear()
+        return known.setdefault(block, sums.tolist())
 
     def run_of(self, index: int) -> int:
         """Return the run that holds value ``index``; the number of runs where none does."""
-        block = int(np.searchsorted(self.block_ends, index, side="right"))
+        if self._is_single:
+            return min(index, len(self))
+        block = bisect_right(self.block_ends, index)
         if block == len(self.block_ends):
             return len(self)
-        return block * BLOCK_ROWS + int(np.searchsorted(self._ends(block), index, side="right"))
+        return block * BLOCK_ROWS + bisect_right(self._ends(block), index)
 
     def start_of(self, run: int) -> int:
         """Return how many values there are before a run."""
-        return 0 if run == 0 else int(self._ends((run - 1) // BLOCK_ROWS)[(run - 1) % BLOCK_ROWS])
+        if run == 0 or self._is_single:
+            return run
+        return self._ends((run - 1) // BLOCK_ROWS)[(run - 1) % BLOCK_ROWS]
+
+    def _sum_before_run(self, run: int) -> int:
+        return 0 if run == 0 else self._sums((run - 1) // BLOCK_ROWS)[(run - 1) % BLOCK_ROWS]
 
     def sum_before(self, index: int) -> int:
         """Return the sum of values ``[0, index)``."""
         run = self.run_of(index)
-        before = 0 if run == 0 else int(self._sums((run - 1) // BLOCK_ROWS)[(run - 1) % BLOCK_ROWS])
         rest = index - self.start_of(run)
-        return before + (rest * int(self.values.array[run]) if rest else 0)
+        return self._sum_before_run(run) + (rest * int(self.values.array[run]) if rest else 0)
 
     def first_sum_at_least(self, target: int) -> int | None:
         """Return the least ``i`` with ``sum_before(i) >= target`` (above 0), ``None`` where there is none."""
-        block = int(np.searchsorted(self.block_sums, target, side="left"))
+        block = bisect_left(self.block_sums, target)
         if block == len(self.block_sums):
             return None
-        run = block * BLOCK_ROWS + int(np.searchsorted(self._sums(block), target, side="left"))
-        before = 0 if run == 0 else int(self._sums((run - 1) // BLOCK_ROWS)[(run - 1) % BLOCK_ROWS])
-        return self.start_of(run) - (-(target - before) // int(self.values.array[run]))
+        run = block * BLOCK_ROWS + bisect_left(self._sums(block), target)
+        return self.start_of(run) - (-(target - self._sum_before_run(run)) // int(self.values.array[run]))
 
 
 class RunWindow(NamedTuple):
@@ -196,7 +208,7 @@ class Runs:
             keep = counts > 0
             counts, values, origin = counts[keep], values[keep], None
         table = RunTable(counts, values, origin)
-        self._set([RunWindow(table, 0, int(table.block_ends[-1]))] if len(table) else [])
+        self._set([RunWindow(table, 0, table.block_ends[-1])] if len(table) else [])
 
     @classmethod
     def _of(cls, windows: Sequence[RunWindow]) -> Runs:
@@ -339,7 +351,7 @@ class Runs:
         return out
 
     def first_sum_at_least(self, target: int) -> int:
-        """Return the least ``i`` in ``[0, len]`` with ``sum_before(i) >= target``, else ``len + 1``; no value is < 0."""
+        """Return the least ``i`` with ``sum_before(i) >= target``, ``len + 1`` where there is none; no value is < 0."""
         if target <= 0:
             return 0
         totals = self._totals_before()

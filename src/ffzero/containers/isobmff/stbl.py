@@ -190,7 +190,8 @@ def _from_zero(descriptions: np.ndarray) -> np.ndarray:
     """Return 1-based sample description numbers from 0 (0 is taken for 1); broadcast where all are alike."""
     if len(descriptions) and int(descriptions.min()) == int(descriptions.max()):
         return np.broadcast_to(np.int64(max(int(descriptions[0]), 1) - 1), descriptions.shape)
-    return (np.maximum(descriptions, 1) - 1).astype(np.uint32)
+    numbers: np.ndarray = np.maximum(descriptions, 1) - 1
+    return numbers.astype(np.uint32)
 
 
 def _parse_numbers(view: View, count: int) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""How large the inputs are, and how often everything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.media import Picture
+
+__all__ = ["FULL", "QUICK", "Scale"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Sizes of one whole benchmark; ``hours`` are lengths of the synthetic recordings, the last the one that counts."""
+
+    name: str
+    picture: Picture
+    long_bytes: int
+    parts: int
+    part_s: int
+    hours: tuple[int, ...]
+    repeats: int
+    cold_repeats: int
+    start_repeats: int
+
+    @property
+    def parts_bytes(self) -> int:
+        return int(self.parts * self.part_s * (self.picture.megabits + 0.2) * 1e6 / 8)
+
+    @property
+    def place_bytes(self) -> int:
+        """Room that inputs and one output take, with a tenth to spare."""
+        cutting = self.long_bytes + self.long_bytes * 0.7
+        return int(1.1 * (max(cutting, 2 * self.parts_bytes) + 200e6))
+
+
+FULL = Scale(
+    name="full",
+    picture=Picture(size="1920x1080", megabits=20),
+    long_bytes=3_600_000_000,
+    parts=100,
+    part_s=10,
+    hours=(1, 10),
+    repeats=5,
+    cold_repeats=3,
+    start_repeats=15,
+)
+
+QUICK = Scale(
+    name="quick: sizes are a twentieth, ratios mean little",
+    picture=Picture(size="640x360", megabits=4),
+    long_bytes=180_000_000,
+    parts=20,
+    part_s=4,
+    hours=(1, 2),
+    repeats=1,
+    cold_repeats=1,
+    start_repeats=3,
+)
