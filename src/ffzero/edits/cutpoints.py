@@ -10,7 +10,7 @@ Pure: the only thing asked of a file is ``peek``, which says what an access unit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import numpy as np
 
@@ -27,6 +27,8 @@ Peek = Callable[[Track, int], AccessUnit | None]
 """Says what sample ``n`` of a track is, or ``None`` where its codec has no access units that ffzero reads."""
 
 _MAX_STEPS_BACK = 4096
+_MAX_PEEKS_BACK = 512
+"""Key pictures looked at before the file's own word is taken: more than ten minutes of them."""
 
 
 def take_pictures(
@@ -85,7 +87,7 @@ def _random_access(track: Track, shown: Shown, peek: Peek, *, closed: bool) -> t
     """Return the sample at which decoding starts, what it is (``None``: not known), and a note if it is not clean."""
     wanted = (RandomAccess.CLOSED,) if closed else (RandomAccess.CLOSED, RandomAccess.OPEN)
     fallback = gradual = None
-    for candidate in _candidates_back(track.table, shown.first):
+    for candidate in islice(_candidates_back(track.table, shown.first), _MAX_PEEKS_BACK):
         if track.table.pts(candidate) > shown.first_pts:
             continue  # a leading picture of it is shown: decoding must start earlier
         unit = peek(track, candidate)

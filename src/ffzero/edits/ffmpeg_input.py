@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from ffzero.containers.isobmff.moved_table import MovedTable
 from ffzero.errors import UnsupportedError
 from ffzero.extents.rope import Rope
 from ffzero.storage.local import LocalSource
@@ -17,6 +18,7 @@ from ffzero.storage.local import LocalSource
 __all__ = ["FFmpegInput"]
 
 _PROTOCOLS = "file,subfile,concatf"
+_COPY_BYTES = 1 << 20
 
 
 class FFmpegInput(list[str]):
@@ -66,13 +68,17 @@ def _remove(folder: str, pid: int) -> None:
 
 
 def _parts(rope: Rope, folder: str) -> Iterator[str]:
-    """Yield the URL of each run; all literals stand in one file."""
+    """Yield the URL of each run; all literals, and tables that exist only when read, stand in one file."""
     links: dict[str, str] = {}
     with open(os.path.join(folder, "literals"), "wb") as literals:
         for run in rope.runs():
             if run.data is not None:
                 start, name = literals.tell(), literals.name
                 literals.write(run.data)
+            elif isinstance(run.source, MovedTable):
+                start, name = literals.tell(), literals.name
+                for at in range(run.offset, run.offset + run.length, _COPY_BYTES):
+                    literals.write(run.source.read_at(at, min(_COPY_BYTES, run.offset + run.length - at)))
             else:
                 if not isinstance(run.source, LocalSource):
                     raise UnsupportedError("only clips of files can be handed to FFmpeg by name")

@@ -132,9 +132,10 @@ class Media:
         if data is None:
             return None
         try:
-            return classify_access_unit("h264" if entry.codec == "h264" else "hevc", data, entry.nal_length_size)
+            unit = classify_access_unit("h264" if entry.codec == "h264" else "hevc", data, entry.nal_length_size)
         except InvalidDataError:
             return None  # a damaged sample: the container's word is all there is
+        return unit if unit.has_vcl else None
 
 
 def _media_bounds(track: Track) -> tuple[int, int]:
