@@ -101,6 +101,11 @@ _ENCODED: dict[str, list[str]] = {
         *("-f", "lavfi", "-i", f"testsrc2=s=160x120:r=30:d={SECONDS}"), *_SWEEP, *_X264, "-c:a", "pcm_s16le",
         *("-timecode", "00:00:10:00"),
     ],
+    "a_flac.mp4": [*_A, "-c:a", "flac"],
+    "b_flac.mp4": [*_B, "-c:a", "flac", "-frame_size", "1152"],
+    "sparse.mp4": [
+        *("-f", "lavfi", "-i", "testsrc2=r=1/10:s=64x48:d=5400", "-i", "cues.srt"), *_X264[:4], "-c:s", "mov_text",
+    ],
     "multi.mp4": [*_PICTURE, *_SWEEP, *_TICKS, *_MULTI],
     "multi.mov": [*_PICTURE, *_SWEEP, *_TICKS, *_MULTI],
 }  # fmt: skip
@@ -118,6 +123,8 @@ _REMUXED: dict[str, tuple[str, list[str]]] = {
     "b.mov": ("b.mp4", []),
     "b_rotated.mp4": ("b.mp4", []),
     "b_silent.mp4": ("b.mp4", ["-an"]),
+    "hev1.mp4": ("hevc_other_sets.mp4", ["-tag:v", "hev1"]),
+    "avc3.mp4": ("b.mp4", ["-tag:v", "avc3"]),
     "cues.mp4": ("multi.mp4", ["-map", "0:v", "-map", "0:a:0", "-map", "0:s"]),
     "multi_swapped.mp4": ("multi.mp4", _SWAPPED),
 }
@@ -371,20 +378,30 @@ def sample_entries(path: Path, kind: bytes = b"vide") -> int:
 
 
 def timecode_counters(path: Path) -> list[tuple[Fraction, int]]:
-    """Return (duration in seconds, frame counter) of each sample of the timecode track (one chunk)."""
-    moov = boxes.read_moov(path)
+    """Return (duration in seconds, frame counter) of each sample of the timecode track."""
+    moov, data = boxes.read_moov(path), path.read_bytes()
     for trak in _tracks(moov):
         handler = next(boxes.find(moov, "mdia/hdlr", trak.body, trak.end))
         if moov[handler.body + 8 : handler.body + 12] == b"tmcd":
             mdhd = next(boxes.find(moov, "mdia/mdhd", trak.body, trak.end))
             lengths = list(_durations(moov, trak, boxes._timescale(moov, mdhd)))
-            stco = next(boxes.find(moov, "mdia/minf/stbl/stco", trak.body, trak.end))
-            (chunks,) = struct.unpack_from(">I", moov, stco.body + 4)
-            assert chunks == 1, "the test reads one chunk"
-            (offset,) = struct.unpack_from(">I", moov, stco.body + 8)
-            data = path.read_bytes()[offset : offset + 4 * len(lengths)]
-            return list(zip(lengths, struct.unpack(f">{len(lengths)}I", data), strict=True))
+            counters = [struct.unpack_from(">I", data, offset)[0] for offset in _offsets(moov, trak)]
+            return list(zip(lengths, counters, strict=True))
     return []
+
+
+def _offsets(moov: bytes, trak: boxes.Box) -> Iterator[int]:
+    """Yield the offset of each sample of a track whose samples are all four bytes."""
+    stsc = next(boxes.find(moov, "mdia/minf/stbl/stsc", trak.body, trak.end))
+    stco = next(boxes.find(moov, "mdia/minf/stbl/stco", trak.body, trak.end))
+    (runs,) = struct.unpack_from(">I", moov, stsc.body + 4)
+    (chunks,) = struct.unpack_from(">I", moov, stco.body + 4)
+    starts = {first: count for first, count, _ in struct.iter_unpack(">III", moov[stsc.body + 8 :][: 12 * runs])}
+    samples = 0
+    for chunk in range(chunks):
+        samples = starts.get(chunk + 1, samples)
+        (offset,) = struct.unpack_from(">I", moov, stco.body + 8 + 4 * chunk)
+        yield from range(offset, offset + 4 * samples, 4)
 
 
 def _durations(moov: bytes, trak: boxes.Box, timescale: int) -> Iterator[Fraction]:

@@ -92,11 +92,10 @@ def _lay(track: TrackLayout, layout: Layout) -> Laid:
     if track.role == "timecode" and all(item.take.track.entries[0].timecode for item in track.placed):
         medias = [layout.pieces[item.piece].request.media for item in track.placed]
         counters = [
-            _timecode_counter(media, item.take.track, item.take.first)
+            [_timecode_counter(media, item.take.track, number) for number in range(item.take.first, item.take.stop)]
             for media, item in zip(medias, track.placed, strict=True)
         ]
-        formats = [item.take.track.entries[0].timecode for item in track.placed]
-        return lay_timecode(track.placed, track.timescale, formats, counters)
+        return lay_timecode(track.placed, track.timescale, counters)
     return lay_sound(track.placed, track.timescale)
 
 

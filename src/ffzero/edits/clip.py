@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import IO
+from fractions import Fraction
+from typing import IO, Self
 
 from ffzero.edits.execute import open_clip, plan_clip, rope_of, write_clip
 from ffzero.edits.ffmpeg_input import FFmpegInput
 from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
-from ffzero.errors import UsageError
+from ffzero.edits.slicing import duration_of, slice_pieces
+from ffzero.errors import TimeRangeError, UsageError
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
-from ffzero.timebase import format_time
+from ffzero.timebase import TimeLike, format_time
 
 __all__ = ["Clip"]
 
@@ -40,7 +42,29 @@ class Clip:
         return Clip((*self.pieces, *other.pieces))
 
     def __repr__(self) -> str:
-        return f"<ffzero.Clip {' + '.join(map(_short, self.pieces))}>"
+        return f"<ffzero.{type(self).__name__} {' + '.join(map(_short, self.pieces))}>"
+
+    def __getitem__(self, times: slice) -> Self:
+        """Return the part ``[start, stop)`` of the clip, in times from the clip's own start; see ``slice``."""
+        if not isinstance(times, slice) or times.step is not None:
+            raise TimeRangeError("a clip is sliced by times", hint="Write clip[2.5:10], or clip[5:] for the rest")
+        return self.slice(times.start, times.stop)
+
+    def slice(self, start: TimeLike | None = None, end: TimeLike | None = None) -> Self:
+        """Return the part ``[start, end)``, in times from the clip's own start; nothing is read or copied.
+
+        A part that goes on beyond the clip's end stops there. Raises ``TimeRangeError`` where nothing is left.
+        """
+        return self._with(slice_pieces(self.pieces, start, end))
+
+    @property
+    def duration(self) -> Fraction:
+        """How long the clip is as asked for, in seconds; its plan says where its pictures really begin and end."""
+        return duration_of(self.pieces)
+
+    def _with(self, pieces: Iterable[Piece]) -> Self:
+        """Return a clip of this kind with other pieces; a subclass keeps here what else it carries."""
+        return type(self)(pieces)
 
     def plan(self, boundary: str = "auto", output: str | os.PathLike[str] | None = None) -> Plan:
         """Return what must happen to make the clip one file: what is copied, what is rendered, why, at what cost.

@@ -229,7 +229,7 @@ def _audio(entry: SampleEntry) -> Iterator[tuple[str, Fact]]:
         yield "decoder configuration", _hard(_esds(entry), "these")
     if entry.codec in ("flac", "alac"):
         yield "bits per sample", _hard(entry.sample_size_bits)
-        yield "samples in a packet", _soft(entry.frame_samples)
+        yield "samples in a packet", _hard(entry.frame_samples)  # FFmpeg's FLAC decoder keeps its first buffer size
     if entry.codec == "alac" and "alac" in boxes:
         yield "Apple Lossless settings", _hard(boxes["alac"][4:16], "these")
     if entry.codec == "opus" and len(boxes.get("dOps", b"")) >= 11:

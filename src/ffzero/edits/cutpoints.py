@@ -48,8 +48,8 @@ def take_pictures(
     clean = access in (None, RandomAccess.CLOSED, RandomAccess.OPEN)
     sync_pts = table.pts(sync)
     if snap:
-        low = max(span.media_start, min(sync_pts, shown.first_pts))
-        high = min(span.media_stop, closed_stop(table, shown.stop))
+        low = min(sync_pts, shown.first_pts)
+        high = closed_stop(table, shown.stop)
         shown = shown_between(table, low, high) or shown
     drops = tuple(_leading(table, sync, sync_pts, shown.stop)) if clean else ()
     dropped = sum(stop - first for first, stop in drops)
@@ -59,7 +59,7 @@ def take_pictures(
     hidden_after = _count_at_or_after(table, sync, shown.stop, high)
     following = first_pts_at_or_after(table, shown.last_pts + 1)
     natural = following if following is not None else shown.last_pts + _last_duration(table)
-    natural = min(natural, span.media_stop)
+    natural = natural if snap else min(natural, span.media_stop)
     return Take(
         track=track,
         first=sync,

@@ -176,8 +176,10 @@ def _output_timescale(role: str, placed: Sequence[Placed]) -> int:
             return entry.sample_rate or max(scales)
         return scales[0]
     common = common_timescale(scales, limit=2**32 - 1) or max(scales)
-    if role == "video" and model.squeezed:
-        common *= -(-_FINE_TIMESCALE // common)  # hidden samples take a tick each: let that be little
+    joints = [(item.at_s - placed[0].at_s) * common for item in placed]
+    if role == "video" and (model.squeezed or any(joint.denominator > 1 for joint in joints)):
+        # Hidden samples take a tick each, and a joint may fall between two ticks: let that be little.
+        common *= -(-_FINE_TIMESCALE // common)
     return common
 
 

@@ -11,6 +11,9 @@ from ffzero.edits.takes import Take
 
 __all__ = ["EntryPool"]
 
+_TEXT_HANDLERS = frozenset({"text", "sbtl", "subt"})
+"""FFmpeg cannot read a text track of several sample entries; they hold no more than default styles."""
+
 
 class EntryPool:
     """The sample entries of an output track, and how those of each input map onto them."""
@@ -36,15 +39,25 @@ class EntryPool:
         return mapping, ()
 
     def _place(self, entry: SampleEntry) -> tuple[int | None, tuple[Difference, ...]]:
+        if self._entries and self.model.handler in _TEXT_HANDLERS:
+            return 0, ()
         for place, known in enumerate(self._entries):
             verdict = compare_entries(known, entry)
-            if verdict.outcome is Outcome.SAME:
+            if verdict.outcome is Outcome.SAME or _is_another_name(entry, verdict.differences):
                 return place, ()
-            if verdict.outcome is Outcome.DIFFERENT and place == 0:
+            if verdict.outcome is Outcome.DIFFERENT and place == 0 and self.model.handler != "tmcd":  # written anew
                 return None, verdict.differences
+        name = self._entries[0].raw[4:8] if self._entries and entry.nal_length_size else entry.raw[4:8]
         self._entries.append(entry)
-        self.raw.append(entry.raw[:14] + b"\0\1" + entry.raw[16:])  # the output has one data reference: itself
+        # The output has one data reference: itself. FFmpeg skips entries that have another name than the first.
+        self.raw.append(entry.raw[:4] + name + entry.raw[8:14] + b"\0\1" + entry.raw[16:])
         return len(self.raw) - 1, ()
+
+
+def _is_another_name(entry: SampleEntry, differences: Sequence[Difference]) -> bool:
+    """Whether entries differ in their four-character code alone, where that says nothing about the samples."""
+    says_nothing = entry.kind == "audio" or entry.nal_length_size
+    return bool(says_nothing and differences and all(found.what == "sample entry" for found in differences))
 
 
 def _rotation_difference(model: Track, track: Track) -> Difference | None:

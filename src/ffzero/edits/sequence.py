@@ -22,6 +22,8 @@ from ffzero.timebase import Rounding, rescale, to_ticks
 
 __all__ = ["Laid", "Part", "Placed", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
 
+_LONGEST_TICKS = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
@@ -203,7 +205,7 @@ def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None, 
         start = to_ticks(item.at_s, timescale, Rounding.NEAREST)
         if start > end:
             if empty_cue is not None:
-                parts.append(_literal_part([empty_cue], [start - end], timescale))
+                parts.append(_silence(empty_cue, start - end, timescale))
             elif parts:
                 _after(parts, start, end)
             end = start if empty_cue is not None or parts else end
@@ -211,7 +213,7 @@ def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None, 
         end += len_ticks(table)
     total = end if total_s is None else to_ticks(total_s, timescale, Rounding.NEAREST)
     if total > end and empty_cue is not None:
-        parts.append(_literal_part([empty_cue], [total - end], timescale))
+        parts.append(_silence(empty_cue, total - end, timescale))
         end = total
     lead = 0
     if empty_cue is None:
@@ -223,10 +225,9 @@ def _trimmed(item: Placed, timescale: int) -> SampleTable:
     """Return a take's table with the first and last durations cut to what is shown."""
     take = item.take
     table = _mapped(item, timescale)
-    factor = timescale // take.track.timescale
     durations = table.durations.expand() if table.count <= 2 else None
-    before = (take.media_start - take.track.table.dts(take.first)) * factor
-    after = (take.track.table.dts(take.stop) - take.media_stop) * factor
+    before = _ticks(take, take.media_start - take.track.table.dts(take.first), timescale)
+    after = _ticks(take, take.track.table.dts(take.stop) - take.media_stop, timescale)
     if durations is None:
         head = Runs.constant(1, max(1, table.durations.at(0) - before))
         tail = Runs.constant(1, max(1, table.durations.at(table.count - 1) - after))
@@ -234,6 +235,13 @@ def _trimmed(item: Placed, timescale: int) -> SampleTable:
     durations[0] -= before
     durations[-1] -= after
     return replace(table, durations=Runs.encode(np.maximum(durations, 1)))
+
+
+def _silence(empty_cue: bytes, ticks: int, timescale: int) -> Part:
+    """Return as many empty cues as it takes: the writer's durations have 31 bits."""
+    whole, rest = divmod(ticks, _LONGEST_TICKS)
+    durations = [_LONGEST_TICKS] * whole + [rest] * (rest > 0)
+    return _literal_part([empty_cue] * len(durations), durations, timescale)
 
 
 def _literal_part(samples: Sequence[bytes], durations: Sequence[int], timescale: int, description: int = 0) -> Part:
@@ -254,23 +262,30 @@ def _literal_part(samples: Sequence[bytes], durations: Sequence[int], timescale:
     return Part(piece=-1, table=table, literal=b"".join(samples))
 
 
-def lay_timecode(
-    placed: Sequence[Placed], timescale: int, formats: Sequence[TimecodeFormat | None], counters: Sequence[int]
-) -> Laid:
-    """Write each take's timecode anew: its counter plus the frames from it to the cut (QTFF "Timecode Sample Data").
+def lay_timecode(placed: Sequence[Placed], timescale: int, counters: Sequence[Sequence[int]]) -> Laid:
+    """Write each timecode sample anew: its counter plus the frames from it to the cut (QTFF "Timecode Sample Data").
 
-    ``counters`` are the frame numbers read from each take's first sample.
+    ``counters`` are the frame numbers read from the samples of each take.
     """
-    samples, durations, end = [], [], 0
-    for item, form, counter in zip(placed, formats, counters, strict=True):
-        take = item.take
-        elapsed = take.media_start - take.track.table.dts(take.first)
-        frames = 0
-        if form is not None and form.frame_duration and form.timescale:
-            frames = rescale(elapsed * form.timescale, take.track.timescale * form.frame_duration, 1, Rounding.NEAREST)
-        samples.append(struct.pack(">I", (counter + frames) & 0xFFFFFFFF))
-        stop = to_ticks(item.end_s, timescale, Rounding.NEAREST)
-        durations.append(stop - end)
-        end = max(stop, end + 1)
-    part = _literal_part(samples, durations, timescale, placed[0].descriptions.get(0, 0))
-    return Laid(parts=(part,), timescale=timescale, media_time=0, shown_ticks=end)
+    parts: list[Part] = []
+    end = 0
+    for item, read in zip(placed, counters, strict=True):
+        take, table = item.take, item.take.track.table
+        for sample, counter in enumerate(read, take.first):
+            began = table.dts(sample)
+            start = max(began, take.media_start)
+            stop = min(table.dts(sample + 1), take.media_stop) if sample + 1 < take.stop else take.media_stop
+            until = item.at_s + Fraction(stop - take.media_start, take.track.timescale)
+            until_ticks = max(end + 1, to_ticks(until, timescale, Rounding.NEAREST))
+            (number,) = table.chunks.descriptions_between(sample, sample + 1)
+            frames = _frames_between(take.track.entries[number].timecode, start - began, take.track.timescale)
+            data = struct.pack(">I", (counter + frames) & 0xFFFFFFFF)
+            parts.append(_literal_part([data], [until_ticks - end], timescale, item.descriptions[number]))
+            end = until_ticks
+    return Laid(parts=tuple(parts), timescale=timescale, media_time=0, shown_ticks=end)
+
+
+def _frames_between(form: TimecodeFormat | None, ticks: int, timescale: int) -> int:
+    if form is None or not form.frame_duration or not form.timescale:
+        return 0
+    return rescale(ticks * form.timescale, timescale * form.frame_duration, 1, Rounding.NEAREST)

@@ -1,0 +1,66 @@
+"""A range of a clip's own timeline as pieces: arithmetic on times, no media is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from ffzero.edits.inputs import Input
+from ffzero.edits.pieces import Piece
+from ffzero.errors import TimeRangeError
+from ffzero.timebase import TimeLike, format_time, parse_time
+
+__all__ = ["duration_of", "slice_pieces"]
+
+
+def slice_pieces(pieces: Sequence[Piece], start: TimeLike | None, end: TimeLike | None) -> tuple[Piece, ...]:
+    """Return what of ``pieces`` lies in ``[start, end)`` of the time that they take one after another.
+
+    Zero is where the first piece was asked to start; what goes beyond the end is cut off there. Raises
+    ``TimeRangeError`` where nothing is left.
+    """
+    low = Fraction(0) if start is None else parse_time(start)
+    high = None if end is None else parse_time(end)
+    if high is not None and high <= low:
+        raise TimeRangeError(f"the range ends at {end}, not after its start at {start or 0}")
+    found = tuple(_inside(pieces, low, high))
+    if not found:
+        raise TimeRangeError(
+            f"nothing of the clip from {format_time(low)} on",
+            path=pieces[-1].input.path,
+            hint=f"The clip is {format_time(duration_of(pieces))} long",
+        )
+    return found
+
+
+def _inside(pieces: Sequence[Piece], low: Fraction, high: Fraction | None) -> Iterator[Piece]:
+    at = Fraction(0)
+    for number, piece in enumerate(pieces):
+        shift = (piece.start or 0) - at
+        # Where its file ends matters only to what lies behind it.
+        end = _end(piece) if number + 1 < len(pieces) or low > at else piece.end
+        if end is None or low + shift < end:
+            first = piece.start if low <= at else low + shift
+            stop = piece.end if high is None or (end is not None and end <= high + shift) else high + shift
+            yield Piece(input=piece.input, start=first, end=stop)
+        if end is None or (high is not None and end - shift >= high):
+            return
+        at = max(at, end - shift)
+
+
+def duration_of(pieces: Sequence[Piece]) -> Fraction:
+    """Return how many seconds the pieces take; each ends at the latest with its file."""
+    return sum((max(_end(piece) - (piece.start or 0), Fraction(0)) for piece in pieces), Fraction(0))
+
+
+def _end(piece: Piece) -> Fraction:
+    end = _input_end(piece.input)
+    return end if piece.end is None else min(piece.end, end)
+
+
+def _input_end(source: Input) -> Fraction:
+    if source.media is not None:
+        return source.media.range[1]
+    from ffzero.containers.libav import probe
+
+    return probe(source.path).duration_s
