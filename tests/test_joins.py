@@ -75,10 +75,13 @@ class TestWholeFiles:
         assert result.warnings == ()
         assert check_join(output, sections(*[(name, None, None)] * 3)) == []
 
-    def test_sound_that_only_the_second_file_has_is_named(self, tmp_path: Path) -> None:
+    def test_sound_that_only_the_second_file_has_is_not_lost(self, tmp_path: Path) -> None:
         clip = ffzero.concat([made("b_silent.mp4"), made("b.mp4")])
-        result = clip.write(tmp_path / "out.mp4")
-        assert "audio" in " ".join(result.warnings), "sound that is lost must be named"
+        (render,) = clip.plan().renders
+        assert (render.piece, render.kind) == (0, "audio")
+        assert "no audio track" in render.reason
+        with pytest.raises(ffzero.RenderRequiredError, match="no audio track"):
+            clip.write(tmp_path / "out.mp4")
 
     def test_a_hundred_files(self, tmp_path: Path) -> None:
         names = [tmp_path / f"{number:03d}.mp4" for number in range(100)]

@@ -18,7 +18,7 @@ from ffzero.edits.layout import Layout, PieceLayout, PieceRequest, TrackLayout
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Render, Segment
 from ffzero.edits.ranges import picture_takes, piece_range, sound_takes
-from ffzero.edits.renders import copied, mismatch, missing, unclean
+from ffzero.edits.renders import copied, lacking, mismatch, missing, unclean
 from ffzero.edits.sample_entries import EntryPool
 from ffzero.edits.sequence import Placed
 from ffzero.edits.takes import Take
@@ -74,13 +74,19 @@ def _lay_tracks(
     match = match_tracks(
         *[[_track_key(by_id[key], track) for track in tracks] for key, tracks in zip(media, kept, strict=True)]
     )
+    layouts: list[TrackLayout] = []
+    segments: list[Segment] = []
+    kinds = {row.tracks[0].kind for row in match.rows if row.tracks[0] is not None}
     for leftover in match.leftovers:
-        name = by_id[media[leftover.movie]].name
+        other = by_id[media[leftover.movie]]
+        if leftover.track.kind in ("video", "audio") and leftover.track.kind not in kinds:
+            segments += lacking(pieces, other, leftover.track.kind)
+            kinds.add(leftover.track.kind)
+            continue
         warnings.append(
-            f"track {leftover.track.id} ({leftover.track.kind}, {leftover.track.language}) of {name} has no match in "
-            f"{first.name}; it is left out"
+            f"track {leftover.track.id} ({leftover.track.kind}, {leftover.track.language}) of {other.name} has no "
+            f"match in {first.name}; it is left out"
         )
-    layouts, segments = [], []
     for row in match.rows:
         ids = {key: (None if track is None else track.id) for key, track in zip(media, row.tracks, strict=True)}
         layout, found = _lay_track(pieces, ids, boundary, warnings)

@@ -13,7 +13,7 @@ from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.sequence import Placed
 from ffzero.edits.takes import Take
 
-__all__ = ["copied", "mismatch", "missing", "unclean"]
+__all__ = ["copied", "lacking", "mismatch", "missing", "unclean"]
 
 
 def missing(role: str, number: int, piece: PieceLayout, model: Track) -> Iterable[Segment]:
@@ -31,6 +31,23 @@ def missing(role: str, number: int, piece: PieceLayout, model: Track) -> Iterabl
         decode_from_sample=None,
         reason=f"this input has no {role} track to match track {model.id} of the first",
     )
+
+
+def lacking(pieces: Sequence[PieceLayout], other: Media, kind: str) -> Iterable[Segment]:
+    """Yield the pieces whose pictures or sound would have to be made: only ``other`` has a track of them."""
+    for number, piece in enumerate(pieces):
+        if piece.request.media is not other:
+            yield Render(
+                piece=number,
+                input=piece.request.media.name,
+                track=0,
+                kind=kind,
+                source_start_s=piece.start,
+                source_end_s=piece.end,
+                frames=0,
+                decode_from_sample=None,
+                reason=f"this input has no {kind} track, but {other.name} has",
+            )
 
 
 def mismatch(
