@@ -8,7 +8,6 @@ from itertools import takewhile
 
 import numpy as np
 
-from ffzero.containers.h264_slices import without_stale_markings
 from ffzero.containers.isobmff.byte_runs import byte_runs
 from ffzero.containers.isobmff.metadata import (
     NeroChapter,
@@ -104,6 +103,8 @@ def _stale_markings(media: Media, take: Take) -> dict[int, bytes]:
     entry = media.entry_of(take.track, take.first)
     if take.access is not RandomAccess.OPEN or entry.avc is None:
         return {}
+    from ffzero.containers.h264_slices import without_stale_markings  # for open starts only
+
     samples = takewhile(lambda data: data is not None, (media.sample_bytes(take.track, n) for n in take.kept()))
     sets = (*entry.avc.sps, *entry.avc.pps)
     return without_stale_markings(filter(None, samples), entry.avc.nal_length_size, sets)

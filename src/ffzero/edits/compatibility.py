@@ -8,10 +8,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ffzero.containers.isobmff.sample_entry import Colour, SampleEntry
-from ffzero.edits.coding_facts import Fact, coding_facts, colour_of
 from ffzero.edits.track_matching import TrackKey, TrackMatch, match_tracks
+
+if TYPE_CHECKING:
+    from ffzero.edits.coding_facts import Fact
 
 __all__ = [
     "Compatibility",
@@ -74,6 +77,8 @@ def compare_entries(first: SampleEntry, second: SampleEntry) -> Compatibility:
             return Compatibility(
                 outcome=Outcome.DIFFERENT, differences=(Difference(what=what, first=mine, second=yours),)
             )
+    from ffzero.edits.coding_facts import coding_facts, colour_of  # parameter set parsers: not for a cut of one file
+
     differences = [
         *_fact_differences(coding_facts(first), coding_facts(second)),
         *(_colour_differences(colour_of(first), colour_of(second)) if first.kind == "video" else ()),

@@ -12,7 +12,6 @@ from ffzero.containers.index import SampleIndex
 from ffzero.containers.info import MovieInfo
 from ffzero.containers.isobmff.expand import sample_index
 from ffzero.edits.clip import Clip
-from ffzero.edits.describe import bitrate_of, describe, keyframes_of
 from ffzero.edits.inputs import Input, open_input, require_media
 from ffzero.edits.media import Media
 from ffzero.edits.pieces import Piece
@@ -66,6 +65,8 @@ class Movie:
         """Return what the file holds: container, tracks, chapters, tags, and what is special."""
         if self._info is None:
             if self.media is not None:
+                from ffzero.edits.describe import describe
+
                 self._info = describe(self.media)
             else:
                 from ffzero.containers.libav import probe
@@ -88,6 +89,8 @@ class Movie:
     def keyframes(self) -> list[Fraction]:
         """Return the times of the main video track's random access pictures, in seconds, sorted."""
         if self.media is not None:
+            from ffzero.edits.describe import keyframes_of
+
             return keyframes_of(self.media)
         from ffzero.containers.libav import keyframes
 
@@ -95,7 +98,11 @@ class Movie:
 
     def bitrate(self, bins: int) -> list[float] | None:
         """Return bytes of the main track in each of ``bins`` equal times of the movie; ``None`` where not indexed."""
-        return bitrate_of(self.media, bins) if self.media is not None else None
+        if self.media is None:
+            return None
+        from ffzero.edits.describe import bitrate_of
+
+        return bitrate_of(self.media, bins)
 
     def samples(self, track: int | None = None, first: int = 0, stop: int | None = None) -> SampleIndex:
         """Return samples ``[first, stop)`` of a track as read-only numpy columns, in decoding order.
