@@ -7,17 +7,18 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.cutting import measure_concat, measure_cut
-from benchmarks.media import make_loop
+from benchmarks.media import Picture, make_loop
 from benchmarks.places import Place, PlaceUnavailable, filesystem_of, mounted_xfs, require_space
 from benchmarks.planning import measure_planning
 from benchmarks.report import METHOD, Section, machine, render
 from benchmarks.scales import FULL, QUICK, Scale
 from benchmarks.starting import measure_starting
+from benchmarks.verify import WrongOutput
 
 __all__ = ["main"]
 
@@ -44,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure what the arguments say; returns 0, or 1 with a message where it cannot be done."""
     options = _arguments(argv)
     scale = QUICK if options.quick else FULL
-    signal.signal(signal.SIGTERM, _terminated)
     if options.dir is not None:
         options.dir.mkdir(parents=True, exist_ok=True)
     try:
@@ -53,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             sections, missing = _measure(scale, options.only or _SUITES, Path(folder))
     except PlaceUnavailable as error:
         print(f"cannot measure: {error}", file=sys.stderr)
+        return 1
+    except (RuntimeError, WrongOutput) as error:
+        print(f"measuring failed: {error}", file=sys.stderr)
         return 1
     if options.json:
         data = {
@@ -67,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         print(json.dumps(data, indent=1))
         return 0
-    print(*render(facts, sections), sep="\n")
+    print(*render(facts, sections, judged=scale is FULL), sep="\n")
     print(f"  - scale: {scale.name}", *(f"  - not measured: {line}" for line in missing), sep="\n")
     return 0
 
@@ -88,30 +91,33 @@ def _measure(scale: Scale, suites: Sequence[str], folder: Path) -> tuple[list[Se
         sections.append(measure_starting(scale, _tell))
     if {"cut", "concat"} & set(suites):
         require_space(folder, scale.place_bytes)
-        loop = folder / "loop.mp4"
-        _tell("coding a clip")
-        make_loop(loop, scale.picture)
+        _tell("coding clips")
+        loops = {picture: folder / f"loop{number}.mp4" for number, picture in enumerate(scale.pictures)}
+        for picture, loop in loops.items():
+            make_loop(loop, picture)
         here = folder / "disk"
         here.mkdir()
-        sections += _on_place(scale, suites, Place(folder=here, filesystem=filesystem_of(folder)), loop)
+        sections += _on_place(scale, suites, Place(folder=here, filesystem=filesystem_of(folder)), loops)
         try:
             with mounted_xfs(folder, scale.place_bytes) as place:
-                sections += _on_place(scale, suites, place, loop)
+                sections += _on_place(scale, suites, place, loops)
         except PlaceUnavailable as error:
             missing.append(f"a filesystem that shares blocks: {error}")
-        loop.unlink()
+        for loop in loops.values():
+            loop.unlink()
     if "plan" in suites:
         sections += measure_planning(scale, Place(folder=folder, filesystem=filesystem_of(folder)), _tell)
     return sections, missing
 
 
-def _on_place(scale: Scale, suites: Sequence[str], place: Place, loop: Path) -> list[Section]:
-    measures: dict[str, Callable[[Scale, Place, Path, Callable[[str], None]], Section]] = {
-        "cut": measure_cut,
-        "concat": measure_concat,
-    }
-    return [measure(scale, place, loop, _tell) for name, measure in measures.items() if name in suites]
+def _on_place(scale: Scale, suites: Sequence[str], place: Place, loops: Mapping[Picture, Path]) -> Iterator[Section]:
+    if "cut" in suites:
+        for picture, loop in loops.items():
+            yield measure_cut(scale, place, picture, loop, _tell)
+    if "concat" in suites:
+        yield measure_concat(scale, place, loops[scale.pictures[0]], _tell)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import statistics
@@ -77,10 +78,19 @@ class Costs:
         )
 
 
+@functools.cache
+def _bytecode() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bench-bytecode-")
+
+
 def environment() -> dict[str, str]:
-    """Return the environment in which children find this checkout's ffzero and benchmarks."""
+    """Return the environment of children: they find this checkout, and bytecode is kept as for an installed package.
+
+    Where ``PYTHONDONTWRITEBYTECODE`` is set, every start would compile all modules of a checkout.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     paths = [str(_ROOT / "src"), str(_ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONPYCACHEPREFIX": _bytecode().name}
 
 
 def run(command: Sequence[str]) -> Run:
@@ -103,13 +113,13 @@ def run(command: Sequence[str]) -> Run:
 def in_turns(
     jobs: Sequence[Job], place: Place, *, repeats: int, cold: bool = False, check: Callable[[Job], None] | None = None
 ) -> dict[str, Costs]:
-    """Run the jobs in turns, ``repeats`` times each after one uncounted round, and return what each cost.
+    """Run the jobs in turns, ``repeats`` times each, and return what each cost.
 
-    Before each run its last output is removed and the filesystem is synced; ``cold`` also drops the inputs from the
-    page cache. ``check`` sees each job's output of the uncounted round.
+    Before each run its last output is removed and the filesystem is synced. A round that is not counted comes first,
+    and ``check`` sees each job's output of it. ``cold`` drops the inputs from the page cache before each run instead.
     """
     runs: dict[str, list[Run]] = {job.name: [] for job in jobs}
-    for turn in range(repeats + 1):
+    for turn in range(1 if cold else 0, repeats + 1):
         shift = turn % len(jobs)  # nobody always comes after the same one
         for job in (*jobs[shift:], *jobs[:shift]):
             done = _attempt(job, place, cold=cold)
@@ -123,16 +133,14 @@ def in_turns(
 
 def _attempt(job: Job, place: Place, *, cold: bool) -> Run:
     job.output.unlink(missing_ok=True)
-    place.sync()
+    before = place.settled_bytes()
     if cold:
         _forget(job.inputs)
-    before = place.used_bytes()
     done = run(job.command)
     started = time.perf_counter()
     with job.output.open("rb+") as file:
         os.fsync(file.fileno())
     synced_s = time.perf_counter() - started
-    place.sync()
     return Run(
         wall_s=done.wall_s,
         cpu_s=done.cpu_s,

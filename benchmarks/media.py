@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["LOOP_S", "Picture", "ffmpeg", "ffmpeg_exe", "make_long", "make_loop", "make_parts"]
 
 LOOP_S = 32
-"""Length of the coded clip: with 30 pictures and 48,000/1,024 AAC frames a second, both tracks end there to the tick."""
+"""Length of the coded clip: of 30 pictures and 48,000/1,024 AAC frames a second, both tracks end there to the tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 __all__ = ["Place", "PlaceUnavailable", "filesystem_of", "mounted_xfs", "require_space"]
 
 _XFS_LEAST_BYTES = 400 << 20
+_SETTLING_S = 0.05
+_STEADY_READINGS = 4
 
 
 class PlaceUnavailable(Exception):
@@ -28,17 +31,26 @@ class Place:
     filesystem: str
     private: bool = False
 
-    def sync(self) -> None:
-        """Write out what is dirty, so that a run does not pay for the one before it."""
-        os.sync()
+    def settled_bytes(self) -> int:
+        """Write out what is dirty, so that a run does not pay for the one before it, and return the bytes in use.
 
-    def used_bytes(self) -> int:
+        Where they count, wait until they stay the same: XFS frees a removed file's blocks some time later.
+        """
+        os.sync()
+        used, steady = self._used_bytes(), 0
+        while self.private and steady < _STEADY_READINGS:
+            time.sleep(_SETTLING_S)
+            before, used = used, self._used_bytes()
+            steady = steady + 1 if used == before else 0
+        return used
+
+    def _used_bytes(self) -> int:
         state = os.statvfs(self.folder)
         return (state.f_blocks - state.f_bfree) * state.f_frsize
 
     def written_bytes(self, output: Path, used_before: int) -> int:
         """Return the bytes that were newly allocated: of the filesystem if private, else of the file."""
-        return self.used_bytes() - used_before if self.private else output.stat().st_blocks * 512
+        return self.settled_bytes() - used_before if self.private else output.stat().st_blocks * 512
 
 
 def filesystem_of(folder: Path) -> str:

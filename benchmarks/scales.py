@@ -11,10 +11,14 @@ __all__ = ["FULL", "QUICK", "Scale"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Sizes of one whole benchmark; ``hours`` are lengths of the synthetic recordings, the last the one that counts."""
+    """Sizes of one whole benchmark.
+
+    A cut is made of a file of each of ``pictures``, a join of files of the first. ``hours`` are the lengths of the
+    synthetic recordings; the last is the one that counts.
+    """
 
     name: str
-    picture: Picture
+    pictures: tuple[Picture, ...]
     long_bytes: int
     parts: int
     part_s: int
@@ -25,7 +29,7 @@ class Scale:
 
     @property
     def parts_bytes(self) -> int:
-        return int(self.parts * self.part_s * (self.picture.megabits + 0.2) * 1e6 / 8)
+        return int(self.parts * self.part_s * (self.pictures[0].megabits + 0.2) * 1e6 / 8)
 
     @property
     def place_bytes(self) -> int:
@@ -36,7 +40,7 @@ class Scale:
 
 FULL = Scale(
     name="full",
-    picture=Picture(size="1920x1080", megabits=20),
+    pictures=(Picture(size="1920x1080", megabits=20), Picture(size="1920x1080", megabits=8)),
     long_bytes=3_600_000_000,
     parts=100,
     part_s=10,
@@ -48,7 +52,7 @@ FULL = Scale(
 
 QUICK = Scale(
     name="quick: sizes are a twentieth, ratios mean little",
-    picture=Picture(size="640x360", megabits=4),
+    pictures=(Picture(size="640x360", megabits=4),),
     long_bytes=180_000_000,
     parts=20,
     part_s=4,

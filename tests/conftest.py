@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import media
+
+settings.register_profile("ffzero", deadline=None)  # shared machines are slow at times; time-outs catch hangs
+settings.load_profile("ffzero")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -64,6 +64,9 @@ class TestEveryError:
         (errors.RenderRequiredError, NotImplementedError),
         (errors.OutputError, OSError),
         (errors.DiskFullError, OSError),
+        (errors.FFmpegError, RuntimeError),
+        (errors.FFmpegNotFoundError, FileNotFoundError),
+        (errors.FFmpegTimeoutError, TimeoutError),
     ],
 )
 def test_is_caught_as_the_builtin_that_fits(kind: type[FFZeroError], builtin: type[Exception]) -> None:
@@ -80,3 +83,18 @@ def test_located_fills_only_what_is_missing() -> None:
     outer = inner.located(path="x.mp4", offset_bytes=99)
     assert (type(outer), outer.path, outer.offset_bytes) == (errors.TruncatedError, "x.mp4", 7)
     assert inner.path is None
+
+
+@pytest.mark.parametrize("kind", [errors.FFmpegError, errors.FFmpegNotFoundError, errors.FFmpegTimeoutError])
+def test_a_failed_ffmpeg_keeps_what_was_run_and_said(kind: type[errors.FFmpegError]) -> None:
+    error = kind(
+        "failed", argv=["ffmpeg", "-i", "x"], returncode=-9, stderr_tail="Killed", cause="killed", hint="Retry"
+    )
+    again = pickle.loads(pickle.dumps(error.located(path="x")))
+    assert (again.argv, again.returncode, again.stderr_tail, again.cause) == (
+        ("ffmpeg", "-i", "x"),
+        -9,
+        "Killed",
+        "killed",
+    )
+    assert str(again) == "x: failed. Retry"

@@ -54,6 +54,21 @@ def test_split_for_dataset(folder: Path) -> None:
     assert [frames(folder / row["file"]) for row in rows] == [400] * 5
 
 
+def test_ffmpeg_zerocopy_demo(folder: Path) -> None:
+    lines = run_example("ffmpeg_zerocopy_demo.py", folder=folder).splitlines()
+    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [
+        "sample", "cut", "concat", "stream", "factory", "quality",
+    ]  # fmt: skip
+    costs = {line[2:].partition("  ")[0]: line for line in lines if line.startswith("  ")}
+    assert "coded" not in costs["cut 10.5 s to 40.5 s, copied"].partition("bytes:")[2]
+    assert "coded" in costs["the same, coded with x264"].partition("bytes:")[2]
+    sizes = [int(costs[f"10 s with crf {crf}"].split(" bytes")[0].split()[-1].replace(",", "")) for crf in (18, 23, 28)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len([line for line in lines if "its first 10 s" in line]) == 4
+    assert sorted(path.name for path in folder.iterdir()) == ["in.mp4"]
+    assert "quality" not in run_example("ffmpeg_zerocopy_demo.py", "concat", folder=folder)
+
+
 def test_every_example_is_tested() -> None:
     names = {path.name for path in (ROOT / "examples").glob("*.py")}
     tested = Path(__file__).read_text(encoding="utf-8")

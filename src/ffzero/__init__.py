@@ -12,14 +12,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
-    from ffzero.api import Clip, Movie, Plan, concat, concat_videos, cut_video, open
+    from ffzero.api import Clip, Movie, Plan, concat, concat_videos, cut_video, open, transcode_video
     from ffzero.errors import (
         CancelledError,
         DiskFullError,
         EncryptedError,
+        FFmpegError,
+        FFmpegNotFoundError,
+        FFmpegTimeoutError,
         FFZeroError,
         IncompatibleError,
         InvalidDataError,
+        MemoryLimitError,
         OutputError,
         OutputExistsError,
         RenderRequiredError,
@@ -31,41 +35,143 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
+    from ffzero.ffmpeg.command import FFmpegCommandBuilder
+    from ffzero.ffmpeg.executor import FFmpegExecutor
+    from ffzero.ffmpeg.mapping import MemoryMapEngine
+    from ffzero.ffmpeg.memory import FFmpegMemHandler, MemoryFile
+    from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegPreset, FFmpegSettings
+    from ffzero.pipelines.array_processors import AudioProcessor, VideoProcessor
+    from ffzero.pipelines.ffmpeg_pipeline import (
+        StreamingFFmpegPipeline,
+        ZeroCopyFFmpegPipeline,
+        create_ffmpeg_pipeline,
+        create_streaming_ffmpeg_pipeline,
+    )
+    from ffzero.pipelines.ffmpeg_processors import (
+        FFmpegProcessor,
+        ScaleProcessor,
+        TranscodeProcessor,
+        VideoConcatProcessor,
+        VideoCutProcessor,
+    )
+    from ffzero.pipelines.pipeline import ProcessingMode, StreamingPipeline, ZeroCopyPipeline
+    from ffzero.pipelines.processors import (
+        CompositeProcessor,
+        FilterProcessor,
+        FunctionProcessor,
+        Outcome,
+        Processor,
+        TransformProcessor,
+    )
+    from ffzero.pipelines.segments import Segment, generate_video_segments
+    from ffzero.pipelines.stages import ErrorPolicy
     from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AudioProcessor",
     "CancelToken",
     "CancelledError",
     "Clip",
+    "CompositeProcessor",
     "DiskFullError",
     "EncryptedError",
+    "ErrorPolicy",
     "FFZeroError",
+    "FFmpegCodec",
+    "FFmpegCommandBuilder",
+    "FFmpegError",
+    "FFmpegExecutor",
+    "FFmpegMemHandler",
+    "FFmpegNotFoundError",
+    "FFmpegPreset",
+    "FFmpegProcessor",
+    "FFmpegSettings",
+    "FFmpegTimeoutError",
+    "FilterProcessor",
+    "FunctionProcessor",
     "IncompatibleError",
     "InvalidDataError",
+    "MemoryFile",
+    "MemoryLimitError",
+    "MemoryMapEngine",
     "Movie",
+    "Outcome",
     "OutputError",
     "OutputExistsError",
     "Plan",
+    "ProcessingMode",
+    "Processor",
     "ProgressEvent",
     "RenderRequiredError",
+    "ScaleProcessor",
+    "Segment",
     "SourceChangedError",
     "SourceError",
     "SourceNotFoundError",
+    "StreamingFFmpegPipeline",
+    "StreamingPipeline",
     "TimeRangeError",
+    "TranscodeProcessor",
+    "TransformProcessor",
     "TruncatedError",
     "UnsupportedError",
     "UsageError",
+    "VideoConcatProcessor",
+    "VideoCutProcessor",
+    "VideoProcessor",
     "WriteResult",
+    "ZeroCopyFFmpegPipeline",
+    "ZeroCopyPipeline",
     "__version__",
     "concat",
     "concat_videos",
+    "create_ffmpeg_pipeline",
+    "create_streaming_ffmpeg_pipeline",
     "cut_video",
+    "generate_video_segments",
     "open",
+    "transcode_video",
 ]
 
-_REPORTING = frozenset({"CancelToken", "ProgressEvent", "WriteResult"})
+# Errors are in ``errors``, and what has no line here in ``api``.
+_HOMES = {
+    "FFmpegCommandBuilder": "ffmpeg.command",
+    "FFmpegExecutor": "ffmpeg.executor",
+    "MemoryMapEngine": "ffmpeg.mapping",
+    "FFmpegMemHandler": "ffmpeg.memory",
+    "MemoryFile": "ffmpeg.memory",
+    "FFmpegCodec": "ffmpeg.settings",
+    "FFmpegPreset": "ffmpeg.settings",
+    "FFmpegSettings": "ffmpeg.settings",
+    "AudioProcessor": "pipelines.array_processors",
+    "VideoProcessor": "pipelines.array_processors",
+    "StreamingFFmpegPipeline": "pipelines.ffmpeg_pipeline",
+    "ZeroCopyFFmpegPipeline": "pipelines.ffmpeg_pipeline",
+    "create_ffmpeg_pipeline": "pipelines.ffmpeg_pipeline",
+    "create_streaming_ffmpeg_pipeline": "pipelines.ffmpeg_pipeline",
+    "FFmpegProcessor": "pipelines.ffmpeg_processors",
+    "ScaleProcessor": "pipelines.ffmpeg_processors",
+    "TranscodeProcessor": "pipelines.ffmpeg_processors",
+    "VideoConcatProcessor": "pipelines.ffmpeg_processors",
+    "VideoCutProcessor": "pipelines.ffmpeg_processors",
+    "ProcessingMode": "pipelines.pipeline",
+    "StreamingPipeline": "pipelines.pipeline",
+    "ZeroCopyPipeline": "pipelines.pipeline",
+    "CompositeProcessor": "pipelines.processors",
+    "FilterProcessor": "pipelines.processors",
+    "FunctionProcessor": "pipelines.processors",
+    "Outcome": "pipelines.processors",
+    "Processor": "pipelines.processors",
+    "TransformProcessor": "pipelines.processors",
+    "Segment": "pipelines.segments",
+    "generate_video_segments": "pipelines.segments",
+    "ErrorPolicy": "pipelines.stages",
+    "CancelToken": "reporting",
+    "ProgressEvent": "reporting",
+    "WriteResult": "reporting",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -73,7 +179,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    home = "errors" if name.endswith("Error") else "reporting" if name in _REPORTING else "api"
+    home = "errors" if name.endswith("Error") else _HOMES.get(name, "api")
     value: object = getattr(import_module(f"ffzero.{home}"), name)
     globals()[name] = value
     return value

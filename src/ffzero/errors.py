@@ -18,12 +18,17 @@ command line: 1 failed, 2 wrong usage.
     ├── RenderRequiredError (NotImplementedError) frames would have to be coded anew
     ├── OutputError (OSError)                 an output cannot be written
     │   └── DiskFullError
+    ├── FFmpegError (RuntimeError)            the FFmpeg program failed; carries argv, return code and stderr's tail
+    │   ├── FFmpegNotFoundError (FileNotFoundError)   there is no FFmpeg, or what was named is not FFmpeg
+    │   └── FFmpegTimeoutError (TimeoutError) it did not end in the time it was given
+    ├── MemoryLimitError (MemoryError)        more memory than was allowed would be needed
     └── CancelledError                        the caller cancelled
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 __all__ = [
@@ -31,8 +36,12 @@ __all__ = [
     "DiskFullError",
     "EncryptedError",
     "FFZeroError",
+    "FFmpegError",
+    "FFmpegNotFoundError",
+    "FFmpegTimeoutError",
     "IncompatibleError",
     "InvalidDataError",
+    "MemoryLimitError",
     "OutputError",
     "OutputExistsError",
     "RenderRequiredError",
@@ -164,6 +173,47 @@ class OutputError(FFZeroError, OSError):
 
 class DiskFullError(OutputError):
     """No space (or quota) is left for the output."""
+
+
+class FFmpegError(FFZeroError, RuntimeError):
+    """The FFmpeg program failed.
+
+    ``argv`` is the command as it was run (empty where none was), ``returncode`` its exit status (negative: the signal
+    that ended it; ``None``: it never ended by itself), ``stderr_tail`` the end of what it said, and ``cause`` the
+    reason in words. The other keywords are those of every ``FFZeroError``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        argv: Sequence[str] = (),
+        returncode: int | None = None,
+        stderr_tail: str = "",
+        cause: str = "",
+        **where: Any,
+    ) -> None:
+        super().__init__(message, **where)
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stderr_tail = stderr_tail
+        self.cause = cause
+
+    def _where(self) -> dict[str, Any]:
+        names = ("argv", "returncode", "stderr_tail", "cause")
+        return {**super()._where(), **{name: getattr(self, name) for name in names}}
+
+
+class FFmpegNotFoundError(FFmpegError, FileNotFoundError):
+    """There is no FFmpeg program, or what was named as one is not."""
+
+
+class FFmpegTimeoutError(FFmpegError, TimeoutError):
+    """FFmpeg did not end within the time it was given, and was ended."""
+
+
+class MemoryLimitError(FFZeroError, MemoryError):
+    """More memory than the limit that was set would be needed; nothing was kept of what was begun."""
 
 
 class CancelledError(FFZeroError):

@@ -15,12 +15,16 @@ __all__ = ["CancelToken", "CopyReport", "ProgressEvent", "Reporter", "WriteResul
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressEvent:
-    """One step of a long job. ``total`` is ``None`` while it is not known; ``unit`` is ``bytes``, ``packets``, ..."""
+    """One step of a long job. ``total`` is ``None`` while it is not known; ``unit`` is ``bytes``, ``packets``, ...
+
+    ``details`` is what only this stage knows: for FFmpeg (unit ``seconds``) see ``FFmpegProgress.details``.
+    """
 
     stage: str
     done: int
     total: int | None
     unit: str = "bytes"
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 Reporter = Callable[[ProgressEvent], None]

@@ -105,3 +105,12 @@ class TestProgress:
         with TerminalProgress(stream, patience_s=0) as progress:
             progress(ProgressEvent(stage="reading", done=1234, total=None, unit="packets"))
         assert "1,234 packets" in stream.getvalue()
+
+    def test_ffmpeg_s_pace(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "120")
+        stream = Terminal()
+        details = {"fps": 48.2, "speed": 1.93}
+        with TerminalProgress(stream, patience_s=0) as progress:
+            progress(ProgressEvent(stage="ffmpeg", done=12, total=60, unit="seconds", details=details))
+        assert "12 seconds, 48 fps, 1.93x" in stream.getvalue()

@@ -9,23 +9,44 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn, TextIO
 
 import click
 
 from ffzero import __version__
-from ffzero.cli.concat import concat
 from ffzero.cli.console import Console, StdoutError
-from ffzero.cli.cut import cut
-from ffzero.cli.demo import demo
-from ffzero.cli.inspect import inspect
 from ffzero.cli.signals import Interrupted, stop_signals
 from ffzero.errors import CancelledError, FFZeroError, UsageError
 
 __all__ = ["main", "run"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = ("inspect", "cut", "concat", "doctor", "demo")
+"""Each is the command of the same name in the module of the same name, loaded when it is asked for."""
+
+
+class _Commands(click.Group):
+    """A group that loads a command's module only for that command, and all of them for ``--help``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"ffzero.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS:  # click guesses what was meant among the commands that it holds
+            self.commands.update({name: command for name in _COMMANDS if (command := self.get_command(ctx, name))})
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="ffzero", message="%(prog)s %(version)s")
 def ffzero() -> None:
     """Cut and join video without moving the data.
@@ -33,10 +54,6 @@ def ffzero() -> None:
     Times are seconds (12.5) or [HH:]MM:SS[.frac] (1:02:03.5). A name that starts with a dash is given after `--`, or
     as ./-name.
     """
-
-
-for _command in (inspect, cut, concat, demo):
-    ffzero.add_command(_command)
 
 
 def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
@@ -88,7 +105,7 @@ def _dispatch(argv: list[str], console: Console) -> int:
 
 
 def _wrong_usage(console: Console, error: click.ClickException, argv: list[str]) -> int:
-    command = f"ffzero {argv[0]}" if argv and argv[0] in ffzero.commands else "ffzero"
+    command = f"ffzero {argv[0]}" if argv and argv[0] in _COMMANDS else "ffzero"
     message, guess, names = error.format_message().replace("\n", " ").partition(" Did you mean")
     hint = f"{guess.strip()}{names} See: {command} --help" if guess else f"See: {command} --help"
     console.failure(UsageError(message.rstrip("."), hint=hint))

@@ -58,8 +58,14 @@ class TerminalProgress:
 
 def _amount(event: ProgressEvent) -> str:
     if event.unit != "bytes":
-        return count(event.done, event.unit.removesuffix("s"))
+        return ", ".join([count(event.done, event.unit.removesuffix("s")), *_pace(event)])
     return byte_count(event.done) + (f" of {byte_count(event.total)}" if event.total is not None else "")
+
+
+def _pace(event: ProgressEvent) -> list[str]:
+    """Return FFmpeg's frames per second and its speed against playing, where it knows them."""
+    fps, speed = event.details.get("fps"), event.details.get("speed")
+    return [*([f"{fps:.0f} fps"] if fps else []), *([f"{speed:.3g}x"] if speed else [])]
 
 
 def _new_progress(stream: TextIO) -> Progress:

@@ -209,7 +209,7 @@ class Column:
         for number in range(bisect_right(self._ends, first), len(self.windows)):
             window = self.windows[number]
             begin = self._ends[number] - (window.stop - window.first)
-            if begin >= stop:
+            if begin >= stop or first >= stop:
                 return
             yield window._replace(
                 first=window.first + max(0, first - begin), stop=window.stop - max(0, self._ends[number] - stop)

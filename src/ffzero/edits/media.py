@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from ffzero.containers.isobmff.model import MovieBox, Track
 from ffzero.containers.isobmff.presentation import ENDLESS, Span, presentation
@@ -83,7 +84,7 @@ class Media:
         start = min(max(span.start, _media_bounds(track)[0] + span.shift) for span in spans)
         return self.seconds(track, start), self.seconds(track, max(span.stop for span in spans))
 
-    @property
+    @cached_property
     def range(self) -> tuple[Fraction, Fraction]:
         """The movie's time range: from its first picture, sound or cue to the last."""
         ranges = [

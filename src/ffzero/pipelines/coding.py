@@ -1,0 +1,175 @@
+"""A clip coded anew by FFmpeg, which reads it from where it lies: no intermediate file, one generation of loss.
+
+A clip that can be copied is read as the file that it would be, unwritten (``Clip.ffmpeg_input``), so that pictures and
+sound are exactly those of the copy. Any other (joints between keyframes, files that differ, other containers) is read
+piece by piece, and joined after decoding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ffzero.containers.detect import container_for_output
+from ffzero.edits.clip import Clip
+from ffzero.edits.movie import Movie
+from ffzero.edits.pieces import Piece
+from ffzero.errors import IncompatibleError, RenderRequiredError, UnsupportedError
+from ffzero.ffmpeg.binary import find_ffmpeg
+from ffzero.ffmpeg.codecs import FFmpegCodec
+from ffzero.ffmpeg.executor import FFmpegExecutor
+from ffzero.ffmpeg.model import FFmpegCommand, Input, Output, Url, seconds_text
+from ffzero.ffmpeg.settings import FFmpegSettings
+from ffzero.pipelines.joining import Joint, join_graph
+from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
+from ffzero.storage.outputs import Destination
+
+__all__ = ["code_clip", "command_for", "copies_all"]
+
+_MICROSECONDS = 1_000_000
+_TEXT_CODECS = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
+_SEEK_MARGIN_S = 1
+"""FFmpeg may land behind the keyframe that it was sent to (MPEG-TS has no index): send it to before that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A piece as an input. ``trim`` is what of it is meant, in seconds of what FFmpeg reads; ``None``: all of it."""
+
+    input: Input
+    trim: tuple[Fraction, Fraction | None] | None = None
+
+
+def copies_all(settings: FFmpegSettings) -> bool:
+    """Whether the settings ask for nothing but a copy."""
+    return settings.video is FFmpegCodec.COPY and settings.audio is FFmpegCodec.COPY and not settings.extra_args
+
+
+def code_clip(
+    clip: Clip,
+    output: str | os.PathLike[str],
+    settings: FFmpegSettings,
+    *,
+    overwrite: bool,
+    reporter: Reporter,
+    cancel: CancelToken | None,
+) -> WriteResult:
+    """Code a clip with ``settings`` into a file, whole or not at all; see ``write_clip``."""
+    started = time.perf_counter()
+    Destination.examine(output, overwrite=overwrite)
+    reporter(ProgressEvent(stage="plan", done=0, total=None))
+    binary = find_ffmpeg()
+    with contextlib.ExitStack() as stack:
+        command = command_for(clip, output, settings.resolved(binary), stack)
+        done = FFmpegExecutor(binary.path).execute(
+            command, cancel=cancel, reporter=reporter, duration_s=float(clip.duration), overwrite=overwrite
+        )
+    size = os.path.getsize(output) if os.path.isfile(output) else done.size_bytes or 0
+    return WriteResult(
+        output=os.fsdecode(output),
+        bytes_total=size,
+        bytes_rendered=size,
+        frames_rendered=0 if settings.video in (None, FFmpegCodec.COPY) else done.frames or 0,
+        segments=tuple(_segment(number, piece) for number, piece in enumerate(clip.pieces)),
+        elapsed_s=time.perf_counter() - started,
+        warnings=settings.warnings(),
+        methods={"ffmpeg": size},
+    )
+
+
+def _segment(number: int, piece: Piece) -> dict[str, Any]:
+    return {
+        "action": "render",
+        "piece": number,
+        "input": piece.input.path,
+        "source_start_s": float(piece.start or 0),
+        "source_end_s": None if piece.end is None else float(piece.end),
+        "reason": "settings were given",
+    }
+
+
+def command_for(
+    clip: Clip, output: str | os.PathLike[str], settings: FFmpegSettings, stack: contextlib.ExitStack
+) -> FFmpegCommand:
+    """Return the command that codes a clip; what its inputs refer to is there until ``stack`` is closed."""
+    try:
+        return _plain(clip, _Read(input=_unwritten(clip, stack)), output, settings)
+    except (RenderRequiredError, IncompatibleError, UnsupportedError):
+        if len(clip.pieces) > 1 and FFmpegCodec.COPY in (settings.video, settings.audio):
+            raise
+    reads = [_read(piece, stack) for piece in clip.pieces]
+    if len(reads) == 1:
+        return _plain(clip, reads[0], output, settings)
+    return _joined(clip.pieces, reads, output, settings)
+
+
+def _unwritten(clip: Clip, stack: contextlib.ExitStack) -> Input:
+    return Input(path=Url(stack.enter_context(clip.ffmpeg_input()).url), options={"f": "mov"})
+
+
+def _read(piece: Piece, stack: contextlib.ExitStack) -> _Read:
+    start, end = _whole_microseconds(piece)
+    length = None if end is None else end - start
+    if piece.input.media is not None:
+        try:
+            return _Read(input=_unwritten(Clip((piece,)), stack))
+        except (RenderRequiredError, UnsupportedError):
+            return _Read(input=Input(path=piece.input.path, start=start, duration=length))
+    if not start:
+        return _Read(input=Input(path=piece.input.path, duration=length))
+    keyframe = Fraction(Clip((piece,)).plan().pieces[0]["start_s"])
+    before = Fraction(max(0, math.floor(keyframe) - _SEEK_MARGIN_S))
+    return _Read(input=Input(path=piece.input.path, start=before), trim=(start - before, length))
+
+
+def _whole_microseconds(piece: Piece) -> tuple[Fraction, Fraction | None]:
+    """Return the range that FFmpeg is told: in its microseconds, rounded so that a picture at the start stays in."""
+    start, end = (
+        None if time is None else Fraction(max(0, math.floor(time * _MICROSECONDS) - 1), _MICROSECONDS)
+        for time in (piece.start, piece.end)
+    )
+    return start or Fraction(0), end
+
+
+def _plain(clip: Clip, read: _Read, output: str | os.PathLike[str], settings: FFmpegSettings) -> FFmpegCommand:
+    cues = _text_maps(clip.pieces[0]) if container_for_output(output) == "isobmff" else []
+    options: dict[str, Any] = {"c:s": "mov_text"} if cues else {}
+    maps = ["0:V?", "0:a?", *cues]
+    if read.trim is not None:
+        start, length = read.trim
+        options |= {"ss": seconds_text(start)} | ({} if length is None else {"t": seconds_text(length)})
+    rate = _rate(settings)
+    written = Output(path=os.fsdecode(output), maps=tuple(maps), options=options, settings=settings, filters=rate)
+    return FFmpegCommand(inputs=(read.input,), outputs=(written,))
+
+
+def _text_maps(piece: Piece) -> list[str]:
+    """Return the maps of the subtitles that MP4 can hold as its own kind of text: those that are text."""
+    subtitles = [track for track in Movie(piece.input).info().tracks if track.kind == "subtitle"]
+    return [f"0:s:{number}?" for number, track in enumerate(subtitles) if track.codec in _TEXT_CODECS]
+
+
+def _rate(settings: FFmpegSettings) -> tuple[str, ...]:
+    """The filter keeps time better than the output option, which shows the first picture a little longer."""
+    return () if settings.fps is None else (f"fps={settings.fps}",)
+
+
+def _joined(
+    pieces: Sequence[Piece], reads: Sequence[_Read], output: str | os.PathLike[str], settings: FFmpegSettings
+) -> FFmpegCommand:
+    joints = [
+        Joint.of(piece.input, Clip((piece,)).duration, read.trim) for piece, read in zip(pieces, reads, strict=True)
+    ]
+    video = settings.video is not None and all(joint.size is not None for joint in joints)
+    audio = settings.audio is not None and any(joint.has_audio for joint in joints)
+    filters = [*_rate(settings), *settings.filters()] if video else []
+    graph = join_graph(joints, filters, settings.audio_filters() if audio else [], video=video, audio=audio)
+    maps = ("[picture]",) * video + ("[sound]",) * audio
+    written = Output(path=os.fsdecode(output), maps=maps, settings=settings, graph_video=True, graph_audio=True)
+    return FFmpegCommand(inputs=tuple(read.input for read in reads), outputs=(written,), filter_complex=graph)

@@ -1,0 +1,38 @@
+"""Where clips leave a pipeline: copied as they are, or coded by FFmpeg with the settings they carry."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ffzero.edits.clip import Clip
+from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
+
+if TYPE_CHECKING:  # copying needs none of it
+    from ffzero.ffmpeg.settings import FFmpegSettings
+
+__all__ = ["write_clip"]
+
+
+def write_clip(
+    clip: Clip,
+    output: str | os.PathLike[str],
+    settings: FFmpegSettings | None,
+    *,
+    boundary: str = "auto",
+    overwrite: bool = False,
+    fsync: bool = False,
+    reporter: Reporter = no_report,
+    cancel: CancelToken | None = None,
+) -> WriteResult:
+    """Write a clip: as ``Clip.write`` does, or, with ``settings``, coded by FFmpeg, exact to the frame.
+
+    Coded clips need no keyframes at their joints, and may join any files. Raises like ``Clip.write`` and
+    ``FFmpegExecutor.execute``.
+    """
+    if settings is not None:
+        from ffzero.pipelines.coding import code_clip, copies_all
+
+        if not copies_all(settings):
+            return code_clip(clip, output, settings, overwrite=overwrite, reporter=reporter, cancel=cancel)
+    return clip.write(output, boundary=boundary, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from ffzero.containers import columns, run_table
+from ffzero.containers.isobmff import chunk_boxes, moved_table, sample_table, search
+
+# Machines that run tests are busy; pytest's own time-outs catch what hangs.
+settings.register_profile("ffzero", deadline=None)
+settings.load_profile("ffzero")
+
+
+@pytest.fixture(scope="module", params=[4, 1024], ids=["blocks-of-4", "blocks-of-1024"])
+def blocks(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Let tables keep sums for every 4 rows, so that small ones in tests have many blocks too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (columns, run_table):
+            patch.setattr(module, "BLOCK_ROWS", request.param)
+            patch.setattr(module, "_PASS_ROWS", request.param * 2)
+        for module in (chunk_boxes, moved_table):
+            patch.setattr(module, "_PASS_ROWS", request.param)
+        for module in (sample_table, search):
+            patch.setattr(module, "_PASS_SAMPLES", request.param)
+        yield request.param
