@@ -78,7 +78,8 @@ class CopyReport:
 class WriteResult(os.PathLike[str]):
     """A finished output: a path (``os.PathLike``; ``str()`` is the path) that carries its report.
 
-    ``bytes_header`` is what the container added around the samples; ``segments`` are the plan's, as plain data;
+    ``bytes_header`` is what was added around the samples (index, padding, samples written anew); with the bytes shared,
+    copied and rendered it makes ``bytes_total``. ``segments`` are the plan's, as plain data;
     ``warnings`` name what could not be kept.
     """
 

@@ -44,10 +44,15 @@ _NOT_CARRIED = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
-    """A clip as bytes: the whole file as a rope, how much of it is header, in how many extents the rest lies."""
+    """A clip as bytes: the whole file as a rope, how much of it is no sample, in how many extents the samples lie.
+
+    ``header_bytes`` counts filler and samples written anew too; ``header_extent_bytes`` of them are table stretches that
+    are taken from the source as they stand.
+    """
 
     rope: Rope
     header_bytes: int
+    header_extent_bytes: int
     extents: int
     warnings: tuple[str, ...]
 
@@ -75,8 +80,13 @@ def assemble(layout: Layout) -> Assembly:
         before_data=_carried(layout.pieces[0].request.media, warnings),
     )
     rope, header = write_movie(movie, payload)
-    extents = sum(1 for run in payload.rope.runs() if run.source is not None)
-    return Assembly(rope=rope, header_bytes=header, extents=extents, warnings=tuple(dict.fromkeys(warnings)))
+    return Assembly(
+        rope=rope,
+        header_bytes=header + payload.rope.literal_bytes,
+        header_extent_bytes=header - rope[:header].literal_bytes,
+        extents=sum(1 for run in payload.rope.runs() if run.source is not None),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
 
 
 def _lay(track: TrackLayout, layout: Layout) -> Laid:

@@ -32,6 +32,7 @@ _READ_BUFFER_BYTES = 1 << 20
 class _Prepared:
     plan: Plan
     rope: Rope | None
+    header_extent_bytes: int = 0
 
 
 def _prepare(pieces: Sequence[Piece], boundary: str) -> _Prepared:
@@ -60,7 +61,7 @@ def _prepare(pieces: Sequence[Piece], boundary: str) -> _Prepared:
         extents=assembly.extents,
         warnings=tuple(dict.fromkeys((*plan.warnings, *assembly.warnings))),
     )
-    return _Prepared(plan=plan, rope=assembly.rope)
+    return _Prepared(plan=plan, rope=assembly.rope, header_extent_bytes=assembly.header_extent_bytes)
 
 
 def _piece_data(layout: Layout) -> list[Mapping[str, Any]]:
@@ -126,7 +127,7 @@ def write_clip(
         output=os.fsdecode(output),
         bytes_total=copied.bytes_total,
         bytes_shared=copied.bytes_shared,
-        bytes_copied=copied.bytes_copied,
+        bytes_copied=copied.bytes_copied - prepared.header_extent_bytes,
         bytes_header=prepared.plan.bytes_header,
         frames_copied=prepared.plan.frames_copied,
         segments=tuple(segment.to_dict() for segment in prepared.plan.segments),
