@@ -46,8 +46,8 @@ _NOT_CARRIED = frozenset(
 class Assembly:
     """A clip as bytes: the whole file as a rope, how much of it is no sample, in how many extents the samples lie.
 
-    ``header_bytes`` counts filler and samples written anew too; ``header_extent_bytes`` of them are table stretches that
-    are taken from the source as they stand.
+    ``header_bytes`` counts filler and samples written anew too; ``header_extent_bytes`` of them are table stretches
+    that are taken from the source as they stand.
     """
 
     rope: Rope
