@@ -59,6 +59,7 @@ main()
 
 def start(mode: str, *options: str, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
     code = f"MODE = {mode!r}\n"
+    code += "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # under nohup it would stay ignored
     if ignored is not None:
         code += f"import signal; signal.signal(signal.{ignored.name}, signal.SIG_IGN)\n"
     process = subprocess.Popen(
