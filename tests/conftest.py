@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from support import media
 
 settings.register_profile("ffzero", deadline=None)  # shared machines are slow at times; time-outs catch hangs
 settings.load_profile("ffzero")
+
+# A shell's background job begins with SIGINT ignored, one under nohup with SIGHUP; what the tests start inherits that.
+for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), _usual)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
