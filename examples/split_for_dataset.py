@@ -26,4 +26,6 @@ def main(source: str, folder: str, seconds: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

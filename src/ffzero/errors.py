@@ -87,8 +87,10 @@ class FFZeroError(Exception):
 
     def __str__(self) -> str:
         text = self.message
-        if self.expected is not None or self.found is not None:
-            text += f" (expected {self.expected}, found {self.found})"
+        both = (("expected", self.expected), ("found", self.found))
+        facts = [f"{name} {value}" for name, value in both if value is not None]
+        if facts:
+            text += f" ({', '.join(facts)})"
         where = []
         if self.path is not None:
             where.append(self.path)
