@@ -24,4 +24,6 @@ def blocks(request: pytest.FixtureRequest) -> Iterator[int]:
             patch.setattr(module, "_PASS_ROWS", request.param)
         for module in (sample_table, search):
             patch.setattr(module, "_PASS_SAMPLES", request.param)
+        if request.param < 1024:  # else they are looked up in expanded columns
+            patch.setattr(sample_table, "_SMALL_SAMPLES", -1)
         yield request.param

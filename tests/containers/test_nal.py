@@ -19,6 +19,7 @@ from ffzero.containers.nal import (
     classify_access_unit,
     iter_annex_b,
     iter_length_prefixed,
+    starts_closed,
 )
 from ffzero.errors import InvalidDataError, TruncatedError
 from support.media import made, media_folder
@@ -94,6 +95,18 @@ def test_h264_random_access(units: list[bytes], expected: RandomAccess, size: in
     assert unit.random_access is expected
     assert unit.has_vcl == any(unit[0] & 31 in (1, 5) for unit in units)
     assert unit.recovery_frames == (7 if expected is RandomAccess.GRADUAL else 0)
+
+
+def test_what_the_head_of_a_sample_tells() -> None:
+    idr, p = h264_slice(I, nal_type=5), h264_slice(P)
+    long = sample(h264_sei(0), idr + bytes(5000), size=4)
+    assert starts_closed("h264", long[:64], 4)
+    assert not starts_closed("h264", sample(h264_sei(0), p, size=4)[:64], 4)
+    beyond = sample(h264_sei(0) + bytes(100), idr, size=4)
+    assert starts_closed("h264", beyond, 4)
+    assert not starts_closed("h264", beyond[:64], 4)  # it does not tell
+    assert not starts_closed("h264", b"", 4)
+    assert not starts_closed("h264", b"\0\0\0\2\x65", 4)
 
 
 def test_h264_reference_is_true_when_any_slice_is_referenced() -> None:
@@ -247,6 +260,9 @@ def classified(path: Path, codec: Codec, nal_length_size: int = 4) -> Counts:
             assert packet.is_keyframe == (unit.random_access in (RandomAccess.CLOSED, RandomAccess.OPEN)) or (
                 packet.is_keyframe and unit.random_access is RandomAccess.GRADUAL
             )
+            head = bytes(packet)[:4096]
+            if nal_length_size:
+                assert starts_closed(codec, head, nal_length_size) == (unit.random_access is RandomAccess.CLOSED)
             leading = "RASL" * unit.is_leading_undecodable + "RADL" * unit.is_leading_decodable
             counts[unit.random_access, leading] += 1
     return counts

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.containers.nal_units import AccessUnit, RandomAccess, RecoveryPoint, find_recovery_point, iter_nal_units
 
-__all__ = ["H264NalType", "SliceType", "classify_h264"]
+__all__ = ["H264NalType", "SliceType", "classify_h264", "is_closed_h264"]
 
 _SLICE_HEADER_BYTES = 64
 
@@ -75,6 +75,11 @@ def classify_h264(sample: bytes, nal_length_size: int) -> AccessUnit:
         is_intra=bool(slices) and all(kind in _INTRA for _, kind in slices),
         recovery_point=recovery,
     )
+
+
+def is_closed_h264(header: int) -> bool:
+    """Whether a NAL unit that begins with byte ``header`` is a slice of an IDR picture."""
+    return header & 31 == H264NalType.IDR
 
 
 def _random_access(

@@ -7,7 +7,7 @@ import enum
 from ffzero.containers.nal_units import AccessUnit, RandomAccess, RecoveryPoint, find_recovery_point, iter_nal_units
 from ffzero.errors import TruncatedError
 
-__all__ = ["HevcNalType", "classify_hevc"]
+__all__ = ["HevcNalType", "classify_hevc", "is_closed_hevc"]
 
 _HEADER_BYTES = 2
 
@@ -78,6 +78,12 @@ def classify_hevc(sample: bytes, nal_length_size: int) -> AccessUnit:
         is_intra=bool(types) and all(_FIRST_IRAP <= kind <= _LAST_IRAP for kind in types),
         recovery_point=recovery,
     )
+
+
+def is_closed_hevc(first: int, second: int) -> bool:
+    """Whether a NAL unit with these two header bytes is of the base layer and a slice of an IDR or BLA picture."""
+    kind, layer = nal_header(bytes((first, second)), 0, _HEADER_BYTES)
+    return not layer and kind in _CLOSED
 
 
 def _random_access(types: set[int], recovery: RecoveryPoint | None) -> RandomAccess:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
@@ -45,7 +46,8 @@ class Fact:
     absent: str | None = None
 
 
-def coding_facts(entry: SampleEntry) -> dict[str, Fact]:
+@lru_cache(maxsize=64)
+def coding_facts(entry: SampleEntry) -> Mapping[str, Fact]:
     """Return the facts of a sample entry by name; colour is apart (``colour_of``). Raises nothing."""
     facts = {"sample entry": _soft(entry.fourcc)}
     if entry.encryption:
@@ -115,12 +117,18 @@ def _pixel_aspect(entry: SampleEntry) -> tuple[int, int]:
     return ratio.numerator, ratio.denominator
 
 
+# The files of a long join differ in their bit rates and share their parameter sets.
+_h264_sps, _h264_pps = lru_cache(maxsize=64)(parse_h264_sps), lru_cache(maxsize=64)(parse_h264_pps)
+_hevc_vps, _hevc_sps = lru_cache(maxsize=64)(parse_hevc_vps), lru_cache(maxsize=64)(parse_hevc_sps)
+_hevc_pps = lru_cache(maxsize=64)(parse_hevc_pps)
+
+
 def _readable_sps(entry: SampleEntry) -> Iterator[H264Sps | HevcSps]:
     try:
         for sps in entry.avc.sps if entry.avc else ():
-            yield parse_h264_sps(sps)
+            yield _h264_sps(sps)
         for sps in entry.hevc.units(_SPS) if entry.hevc else ():
-            yield parse_hevc_sps(sps)
+            yield _hevc_sps(sps)
     except InvalidDataError:
         return
 
@@ -130,12 +138,12 @@ def _parameter_sets(entry: SampleEntry) -> Iterator[tuple[str, Fact]]:
     sets: tuple[Any, ...]
     try:
         if entry.avc:
-            sets = (*map(parse_h264_sps, entry.avc.sps), *map(parse_h264_pps, entry.avc.pps))
+            sets = (*map(_h264_sps, entry.avc.sps), *map(_h264_pps, entry.avc.pps))
         elif entry.hevc:
             sets = (
-                *map(parse_hevc_vps, entry.hevc.units(_VPS)),
-                *map(parse_hevc_sps, entry.hevc.units(_SPS)),
-                *map(parse_hevc_pps, entry.hevc.units(_PPS)),
+                *map(_hevc_vps, entry.hevc.units(_VPS)),
+                *map(_hevc_sps, entry.hevc.units(_SPS)),
+                *map(_hevc_pps, entry.hevc.units(_PPS)),
             )
         else:
             return

@@ -9,6 +9,7 @@ from ffzero.containers.isobmff.model import Track
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Segment
 from ffzero.edits.sequence import Placed
+from ffzero.edits.takes import Take
 
 __all__ = ["Layout", "PieceLayout", "PieceRequest", "TrackLayout"]
 
@@ -24,12 +25,16 @@ class PieceRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PieceLayout:
-    """Where a piece really lies: source time ``[start, end)``, at ``at`` on the clip's timeline."""
+    """Where a piece really lies: source time ``[start, end)``, at ``at`` on the clip's timeline.
+
+    ``takes`` is what that takes of the main video track, where it is known already.
+    """
 
     request: PieceRequest
     start: Fraction
     end: Fraction
     at: Fraction
+    takes: tuple[Take, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Literal
 
 from ffzero.containers.isobmff.model import MovieBox, Track
 from ffzero.containers.isobmff.presentation import ENDLESS, Span, presentation
 from ffzero.containers.isobmff.sample_entry import SampleEntry
-from ffzero.containers.nal import AccessUnit, classify_access_unit
+from ffzero.containers.nal import AccessUnit, RandomAccess, classify_access_unit, starts_closed
 from ffzero.errors import InvalidDataError
 
 __all__ = ["Media", "Role"]
@@ -17,6 +18,7 @@ __all__ = ["Media", "Role"]
 _TEXT_HANDLERS = frozenset({"text", "sbtl", "subt", "clcp", "subp"})
 _STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "gif"})
 _MAX_PEEK_BYTES = 1 << 24
+_HEAD_BYTES = 4096
 
 Role = str
 """``video``, ``still`` (one picture all along), ``audio``, ``text`` (cues that last), ``chapters``, ``timecode`` or
@@ -35,7 +37,7 @@ class Media:
     def name(self) -> str:
         return self.box.source.name
 
-    @property
+    @cached_property
     def chapter_tracks(self) -> frozenset[int]:
         return frozenset(number for track in self.box.tracks for number in track.references.get("chap", ()))
 
@@ -51,7 +53,7 @@ class Media:
             return "text"
         return {"tmcd": "timecode", "hint": "hint"}.get(track.handler, "data")
 
-    @property
+    @cached_property
     def main_video(self) -> Track | None:
         """The track whose pictures rule the clock: the first enabled video track that is not a still."""
         tracks = [track for track in self.box.tracks if self.role(track) == "video" and track.table.count]
@@ -115,13 +117,13 @@ class Media:
         run, _, _ = track.table.chunks.locate(sample)
         return track.entries[int(track.table.chunks.run_descriptions[run])]
 
-    def sample_bytes(self, track: Track, sample: int) -> bytes | None:
-        """Read one sample; ``None`` where it is larger than any picture or not in the file."""
+    def sample_bytes(self, track: Track, sample: int, most: int = _MAX_PEEK_BYTES) -> bytes | None:
+        """Read one sample, at most the first ``most`` bytes; ``None`` where it is too large or not in the file."""
         offsets, sizes = track.table.offsets_and_sizes(sample, sample + 1)
         offset, size = int(offsets[0]), int(sizes[0])
         if size > _MAX_PEEK_BYTES or offset + size > self.box.source.size_bytes:
             return None
-        data = bytearray(size)
+        data = bytearray(min(size, most))
         self.box.source.readinto_at(offset, memoryview(data))
         return bytes(data)
 
@@ -129,11 +131,15 @@ class Media:
         entry = self.entry_of(track, sample)
         if entry.codec not in ("h264", "hevc") or entry.encryption is not None or not entry.nal_length_size:
             return None
+        codec: Literal["h264", "hevc"] = "h264" if entry.codec == "h264" else "hevc"
+        head = self.sample_bytes(track, sample, most=_HEAD_BYTES)
+        if head is not None and starts_closed(codec, head, entry.nal_length_size):
+            return AccessUnit(random_access=RandomAccess.CLOSED, is_reference=True, has_vcl=True)
         data = self.sample_bytes(track, sample)
         if data is None:
             return None
         try:
-            unit = classify_access_unit("h264" if entry.codec == "h264" else "hevc", data, entry.nal_length_size)
+            unit = classify_access_unit(codec, data, entry.nal_length_size)
         except InvalidDataError:
             return None  # a damaged sample: the container's word is all there is
         return unit if unit.has_vcl else None

@@ -17,7 +17,7 @@ from ffzero.edits.cues import empty_cue
 from ffzero.edits.layout import Layout, PieceLayout, PieceRequest, TrackLayout
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Render, Segment
-from ffzero.edits.ranges import picture_takes, piece_range, sound_takes
+from ffzero.edits.ranges import picture_takes, place_piece, sound_takes
 from ffzero.edits.renders import copied, lacking, mismatch, missing, unclean
 from ffzero.edits.sample_entries import EntryPool
 from ffzero.edits.sequence import Placed
@@ -45,9 +45,8 @@ def lay_out(requests: Sequence[PieceRequest], boundary: str) -> Layout:
     pieces: list[PieceLayout] = []
     at = Fraction(0)
     for request in requests:
-        start, end = piece_range(request, snap, bool(pieces), warnings)
-        pieces.append(PieceLayout(request=request, start=start, end=end, at=at))
-        at += end - start
+        pieces.append(place_piece(request, at, snap=snap, warnings=warnings))
+        at += pieces[-1].end - pieces[-1].start
     tracks, segments = _lay_tracks(pieces, boundary, warnings)
     main = requests[0].media.main_video
     frames = 0
@@ -191,6 +190,8 @@ def _output_timescale(role: str, placed: Sequence[Placed]) -> int:
 
 def _takes(media: Media, track: Track, role: str, piece: PieceLayout, boundary: str, *, has_before: bool) -> list[Take]:
     start, end = piece.start, piece.end
+    if piece.takes is not None and track is media.main_video:
+        return list(piece.takes)
     if role == "video":
         snap = boundary == "keyframe" and track is media.main_video
         return picture_takes(media, track, start, end, snap=snap, joined=has_before)

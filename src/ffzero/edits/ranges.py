@@ -8,38 +8,39 @@ from fractions import Fraction
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.presentation import Span
 from ffzero.edits.cutpoints import take_pictures, take_sound
-from ffzero.edits.layout import PieceRequest
+from ffzero.edits.layout import PieceLayout, PieceRequest
 from ffzero.edits.media import Media
 from ffzero.edits.takes import Take, usual_duration
 from ffzero.errors import TimeRangeError
 from ffzero.timebase import TOLERANCE, Rounding, format_time, rescale, to_ticks
 
-__all__ = ["picture_takes", "piece_range", "sound_takes"]
+__all__ = ["picture_takes", "place_piece", "sound_takes"]
 
 _LATE_PICTURE_S = 1
 
 
-def piece_range(request: PieceRequest, snap: bool, joined: bool, warnings: list[str]) -> tuple[Fraction, Fraction]:
-    """Return the source time at which the piece really starts and ends."""
+def place_piece(request: PieceRequest, at: Fraction, *, snap: bool, warnings: list[str]) -> PieceLayout:
+    """Find the source time at which a piece that is to lie at ``at`` really starts and ends."""
     media = request.media
     movie_start, movie_end = media.range
     end = movie_end if request.end is None else min(request.end, movie_end)
     start = request.start
     _check_range(request, movie_start, movie_end)
     main = media.main_video
+    whole = PieceLayout(request=request, start=max(start, movie_start), end=end, at=at)
     if main is None:
-        return max(start, movie_start), end
-    takes = picture_takes(media, main, start, end, snap=snap, joined=joined)
+        return whole
+    takes = picture_takes(media, main, start, end, snap=snap, joined=at > 0)
     if not takes:
         if any(sound_takes(media, track, start, end, 0) for track in _sound_tracks(media)):
-            return max(start, movie_start), end
+            return whole
         raise TimeRangeError(_no_picture(media, main, start, end), path=media.name)
     first = media.seconds(main, takes[0].start)
     if first - start > _LATE_PICTURE_S and not snap and not _shown_before(media, main, first):
         sound = [media.track_range(track) for track in _sound_tracks(media)]
         if any(found is not None and found[0] < first for found in sound):
             warnings.append(f"there is no picture before {format_time(first)}; the clip starts with sound alone")
-            return max(start, movie_start), end
+            return whole
     if first - start > _LATE_PICTURE_S and not snap:
         warnings.append(
             f"the first picture after {format_time(start)} is at {format_time(first)}; the clip starts there"
@@ -49,7 +50,8 @@ def piece_range(request: PieceRequest, snap: bool, joined: bool, warnings: list[
         end = max(media.seconds(main, last.start + last.media_stop - last.media_start), first)
         if request.end is None:
             end = max(end, movie_end)
-    return first, end
+    known = None if snap else tuple(takes)  # snapped ones are sought again in the range that they made
+    return PieceLayout(request=request, start=first, end=end, at=at, takes=known)
 
 
 def _check_range(request: PieceRequest, movie_start: Fraction, movie_end: Fraction) -> None:

@@ -106,8 +106,7 @@ def _least_composition(tables: Sequence[SampleTable]) -> int:
     Negative ones are written as positive ones with a later edit: FFmpeg shows the first picture of a cut track too
     early where offsets are negative, and an edit cannot start before 0.
     """
-    columns = [table.composition.values for table in tables if table.composition is not None]
-    return min(0, *(int(column.min()) for column in columns if len(column)), 0)
+    return min(0, *(table.composition_range[0] for table in tables))
 
 
 def _after(parts: list[Part], dts: int, end_dts: int) -> int:

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = ["DescriptorPool"]
 
@@ -82,10 +83,11 @@ class DescriptorPool:
                 os.close(entry.fd)
 
     def _evict(self) -> None:
-        if len(self._entries) <= self.capacity:
+        surplus = len(self._entries) - self.capacity
+        if surplus <= 0:
             return
-        idle = [key for key, entry in self._entries.items() if entry.users == 0]
-        for key in idle[: max(0, len(self._entries) - self.capacity)]:
+        idle = (key for key, entry in self._entries.items() if entry.users == 0)
+        for key in list(islice(idle, surplus)):  # the longest unused come first
             os.close(self._entries.pop(key).fd)
 
     def _reset_after_fork(self) -> None:

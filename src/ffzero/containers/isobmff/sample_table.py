@@ -7,6 +7,7 @@ reads a file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,8 @@ from ffzero.errors import InvalidDataError
 __all__ = ["Chunks", "SampleGroup", "SampleTable", "Sizes", "concat_groups"]
 
 _MANY_MOVES = 256
+_SMALL_SAMPLES = 4096
+"""Tables up to this are looked up in columns expanded once: quicker than runs, and no memory to speak of."""
 _PASS_SAMPLES = 1 << 16
 
 
@@ -53,15 +56,34 @@ class SampleTable:
 
     def dts(self, sample: int) -> int:
         """Return the decoding time of ``sample`` in ticks; ``count`` gives the end of the last."""
+        if self.count <= _SMALL_SAMPLES and 0 <= sample <= self.count:
+            return self._small_dts[sample]
         return self.start_dts + self.durations.sum_before(sample)
 
     def pts(self, sample: int) -> int:
+        if 0 <= sample < self.count <= _SMALL_SAMPLES:
+            return int(self._small_pts[sample])
         return self.dts(sample) + (self.composition.at(sample) if self.composition is not None else 0)
 
     def pts_column(self, first: int, stop: int) -> np.ndarray:
-        """Return the composition times of samples ``[first, stop)`` in ticks: int64."""
+        """Return the composition times of samples ``[first, stop)`` in ticks: int64, not to be written to."""
+        if self.count <= _SMALL_SAMPLES and first >= 0:
+            return self._small_pts[first:stop]
+        return self._pts_between(first, stop)
+
+    def _pts_between(self, first: int, stop: int) -> np.ndarray:
         column = self.durations.sums_before(first, stop) + self.start_dts
         return column if self.composition is None else column + self.composition.expand(first, stop)
+
+    @cached_property
+    def _small_pts(self) -> np.ndarray:
+        return frozen(self._pts_between(0, self.count))
+
+    @cached_property
+    def _small_dts(self) -> list[int]:
+        """The decoding times of all samples, and the end of the last."""
+        ends: list[int] = (self.durations.sums_before(0, self.count + 1) + self.start_dts).tolist()
+        return ends
 
     @cached_property
     def composition_range(self) -> tuple[int, int]:
@@ -70,6 +92,8 @@ class SampleTable:
 
     def first_at_or_after_dts(self, ticks: int) -> int:
         """Return the first sample whose dts is at or after ``ticks`` (``count`` where none)."""
+        if self.count <= _SMALL_SAMPLES:
+            return bisect_left(self._small_dts, ticks, hi=self.count)
         return min(self.count, self.durations.first_sum_at_least(ticks - self.start_dts))
 
     def offsets_and_sizes(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +167,8 @@ class SampleTable:
         """Return samples ``[first, stop)``; dts restarts at 0."""
         if not 0 <= first <= stop <= self.count:
             raise ValueError(f"samples [{first}, {stop}) of {self.count}")
+        if stop - first == self.count and not self.start_dts:
+            return self
         return replace(
             self,
             durations=self.durations.slice(first, stop),
