@@ -15,6 +15,7 @@ from benchmarks.cutting import measure_concat, measure_cut
 from benchmarks.media import Picture, make_loop
 from benchmarks.places import Place, PlaceUnavailable, filesystem_of, mounted_xfs, require_space
 from benchmarks.planning import measure_planning
+from benchmarks.rendering import measure_rendering
 from benchmarks.report import METHOD, Section, machine, render
 from benchmarks.scales import FULL, QUICK, Scale
 from benchmarks.starting import measure_starting
@@ -22,7 +23,7 @@ from benchmarks.verify import WrongOutput
 
 __all__ = ["main"]
 
-_SUITES = ("cut", "concat", "plan", "start")
+_SUITES = ("cut", "concat", "plan", "start", "render")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -107,6 +108,13 @@ def _measure(scale: Scale, suites: Sequence[str], folder: Path) -> tuple[list[Se
             loop.unlink()
     if "plan" in suites:
         sections += measure_planning(scale, Place(folder=folder, filesystem=filesystem_of(folder)), _tell)
+    if "render" in suites:
+        loop = folder / "render-loop.mp4"
+        make_loop(loop, scale.pictures[-1])
+        try:
+            sections += measure_rendering(scale, Place(folder=folder, filesystem=filesystem_of(folder)), loop, _tell)
+        except PlaceUnavailable as error:
+            missing.append(f"rendering: {error}")
     return sections, missing
 
 

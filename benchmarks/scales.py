@@ -14,7 +14,8 @@ class Scale:
     """Sizes of one whole benchmark.
 
     A cut is made of a file of each of ``pictures``, a join of files of the first. ``hours`` are the lengths of the
-    synthetic recordings; the last is the one that counts.
+    synthetic recordings; the last is the one that counts. ``render_minutes`` are the lengths of the files out of which
+    cuts are made that code their ends.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Scale:
     repeats: int
     cold_repeats: int
     start_repeats: int
+    render_minutes: tuple[int, ...]
+    render_repeats: int
 
     @property
     def parts_bytes(self) -> int:
@@ -48,6 +51,8 @@ FULL = Scale(
     repeats=5,
     cold_repeats=3,
     start_repeats=15,
+    render_minutes=(1, 10, 120),
+    render_repeats=3,
 )
 
 QUICK = Scale(
@@ -60,4 +65,6 @@ QUICK = Scale(
     repeats=1,
     cold_repeats=1,
     start_repeats=3,
+    render_minutes=(1,),
+    render_repeats=1,
 )

@@ -21,7 +21,7 @@ PROMISED = {
     " concat_videos create_ffmpeg_pipeline create_streaming_ffmpeg_pipeline cut_video generate_video_segments",
     "stream_pipe": "AudioProcessor FunctionProcessor ProcessingMode Processor StreamingPipeline VideoProcessor"
     " ZeroCopyPipeline",
-    "memmap_engine": "FFmpegMemHandler",
+    "memmap_engine": "FFmpegMemHandler MappingStats MemoryFile MemoryLimitError MemoryMapEngine MemoryStats",
 }
 
 
@@ -41,6 +41,20 @@ def test_they_re_export_and_nothing_else(path: Path) -> None:
     assert kinds == ["Expr", *["ImportFrom"] * (len(body) - 2), "Assign"]
     imported = [alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
     assert sorted(imported) == sorted(ast.literal_eval(body[-1].value))  # type: ignore[attr-defined]
+
+
+def test_ffzero_tells_type_checkers_what_it_really_has() -> None:
+    tree = ast.parse(Path(ffzero.__file__).read_text(encoding="utf-8"))
+    told = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ffzero.")
+        for alias in node.names
+    }
+    assert sorted(told) == sorted(set(ffzero.__all__) - {"__version__"})
+    for name, module in told.items():
+        assert getattr(importlib.import_module(module), name) is getattr(ffzero, name), name
+    assert set(ffzero._HOMES) <= set(ffzero.__all__)
 
 
 def test_src_is_no_package() -> None:

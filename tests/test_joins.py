@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 import ffzero
@@ -37,14 +38,16 @@ from support.joins import (
     sound_packets,
     timecode_counters,
 )
+from support.shown import Shown, psnr_db
+from support.shown import shown as pictures_of
 
 MILLISECOND = Fraction(1, 1000)
 EXACT = Fraction(0)
 
 
-def write(parts: list[Section], output: Path, boundary: str = "auto") -> Any:
+def write(parts: list[Section], output: Path, boundary: str = "auto", audio: str | None = None) -> Any:
     """Write the join and return its ``WriteResult``."""
-    return clip_of(ffzero, parts).write(output, boundary=boundary)
+    return clip_of(ffzero, parts).write(output, boundary=boundary, audio=audio)
 
 
 def whole(*names: str) -> list[Section]:
@@ -76,12 +79,11 @@ class TestWholeFiles:
         assert check_join(output, sections(*[(name, None, None)] * 3)) == []
 
     def test_sound_that_only_the_second_file_has_is_not_lost(self, tmp_path: Path) -> None:
-        clip = ffzero.concat([made("b_silent.mp4"), made("b.mp4")])
-        (render,) = clip.plan().renders
-        assert (render.piece, render.kind) == (0, "audio")
-        assert "no audio track" in render.reason
-        with pytest.raises(ffzero.RenderRequiredError, match="no audio track"):
-            clip.write(tmp_path / "out.mp4")
+        ffzero.concat_videos([made("b_silent.mp4"), made("b.mp4")], tmp_path / "out.mp4")
+        after = oracle.decode_audio_pcm(tmp_path / "out.mp4")
+        assert after is not None and abs(after.start_s - 4) < MILLISECOND
+        whole_sound = oracle.decode_audio_pcm(made("b.mp4"))
+        assert whole_sound is not None and abs(len(after.samples) - len(whole_sound.samples)) <= 1024
 
     def test_a_hundred_files(self, tmp_path: Path) -> None:
         names = [tmp_path / f"{number:03d}.mp4" for number in range(100)]
@@ -247,12 +249,12 @@ class TestSound:
     def test_packets(self, codec: str, form: str, tmp_path: Path) -> None:
         first, second = f"a_{codec}.mp4", f"b_{codec}.mp4"
         parts = whole(first, second) if form == "whole" else groups((first, 2, 4), (second, 1, 3), (first, 6, 8))
-        write(parts, tmp_path / "out.mp4")
+        write(parts, tmp_path / "out.mp4", audio="copy")
         assert check_join(tmp_path / "out.mp4", parts, time_slack=EXACT) == []
 
     def test_lossless_packets(self, tmp_path: Path) -> None:
         parts = groups(("a_alac.mov", 2, 4), ("b_alac.mov", 1, 3), ("a_alac.mov", 0, 1))
-        write(parts, tmp_path / "out.mov")
+        write(parts, tmp_path / "out.mov", audio="copy")
         assert check_join(tmp_path / "out.mov", parts, time_slack=EXACT) == []
 
     def test_it_begins_with_the_pictures_and_ends_within_a_packet_of_them(self, tmp_path: Path) -> None:
@@ -356,8 +358,7 @@ def cue_of(cue: oracle.Cue) -> tuple[Fraction, Fraction, str]:
     return cue.start_s, cue.end_s, cue.payload[2:].decode()
 
 
-REFUSED = {
-    "no sound": ("a.mp4", "b_silent.mp4", "audio", "no audio"),
+DIFFERENT = {
     "rotation": ("a.mp4", "b_rotated.mp4", "video", "rotation"),
     "size": ("a.mp4", "small.mp4", "video", "160×120"),
     "codec": ("a.mp4", "hevc.mp4", "video", "hevc"),
@@ -368,22 +369,84 @@ REFUSED = {
 }
 
 
-class TestRefusals:
-    @pytest.mark.parametrize("case", REFUSED)
-    def test_what_differs_is_said(self, case: str, tmp_path: Path) -> None:
-        first, second, kind, word = REFUSED[case]
+class TestDifferences:
+    @pytest.mark.parametrize("case", DIFFERENT)
+    def test_what_differs_is_said_and_made_like_the_rest(self, case: str, tmp_path: Path) -> None:
+        first, second, kind, word = DIFFERENT[case]
         clip = ffzero.concat([made(first), made(second)])
         plan = clip.plan()
         (segment,) = renders(plan)
-        assert plan.needs_render
-        assert (segment.piece, segment.kind) == (1, kind)
+        assert segment.kind == kind and segment.is_possible
         assert word in segment.reason
         assert word in str(plan) and json.loads(json.dumps(plan.to_dict()))["needs_render"]
-        with pytest.raises(RenderRequiredError, match=word):
-            clip.write(tmp_path / "out.mp4")
-        with pytest.raises(RenderRequiredError, match=word):
-            clip.open()
+        output = tmp_path / "out.mp4"
+        result = clip.write(output)
+        after, before = oracle.decode(output), [oracle.decode(made(name), keep=True) for name in (first, second)]
+        assert set(after.complaints) <= {said for source in before for said in source.complaints}
+        shown = after.videos[0]
+        assert [frame.pts for frame in shown] == [Fraction(number, 25) for number in range(200)]
+        assert [frame.digest for frame in shown[:100]] == [frame.digest for frame in before[0].videos[0]]
+        assert result.frames_rendered == (100 if kind == "video" else 0)
+        assert sample_entries(output, b"soun") == 1
+
+    @pytest.mark.parametrize("second", ["a_441.mp4", "a_mono_51.mp4", "b_ac3.mp4"])
+    def test_sound_that_differs_is_heard_in_its_time(self, second: str, tmp_path: Path) -> None:
+        """It is the source's, converted by FFmpeg, to the sample: found by correlation."""
+        first = "a_stereo.mp4" if second == "a_mono_51.mp4" else "a.mp4"
+        output = tmp_path / "out.mp4"
+        ffzero.concat_videos([made(first), made(second)], output)
+        after = oracle.decode_audio_pcm(output)
+        assert after is not None and not after.gaps and after.rate == 48000
+        wanted = converted_sound(made(second), channels=after.samples.shape[1])
+        at = round((5 - after.start_s) * after.rate)
+        heard = after.samples[at : at + 24000, 0].astype(np.float64)
+        lags = [float(np.dot(heard, wanted[48000 + lag : 72000 + lag])) for lag in range(-40, 41)]
+        assert abs(int(np.argmax(lags)) - 40) <= 1
+        near = wanted[48000:72000]
+        assert np.dot(heard, near) / np.sqrt(np.dot(heard, heard) * np.dot(near, near)) > 0.99
+
+    def test_a_file_without_sound_is_silent(self, tmp_path: Path) -> None:
+        parts = [made("a.mp4"), made("b_silent.mp4"), made("b.mp4")]
+        clip = ffzero.concat(parts)
+        assert {segment.kind for segment in renders(clip.plan())} == {"audio"}
+        clip.write(tmp_path / "out.mp4")
+        after = oracle.decode_audio_pcm(tmp_path / "out.mp4")
+        assert after is not None and not after.gaps
+        loud = np.abs(after.samples).max(axis=1)
+        assert loud[int(4.1 * after.rate) : int(7.9 * after.rate)].max() < 0.001 * loud.max()
+        for begin in (1, 9):
+            assert loud[begin * after.rate : (begin + 1) * after.rate].max() > 0.5 * loud.max()
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_a_file_without_pictures_is_black(self, is_first: bool, tmp_path: Path) -> None:
+        sound = tmp_path / "sound.m4a"
+        argv = [media.ffmpeg_exe(), "-v", "error", "-i", str(made("b.mp4")), "-vn", "-c", "copy", str(sound)]
+        subprocess.run(argv, check=True, capture_output=True, timeout=60)
+        names = [sound, made("a.mp4")] if is_first else [made("a.mp4"), sound]
+        ffzero.concat_videos(names, tmp_path / "out.mp4")
+        got = pictures_of(tmp_path / "out.mp4")
+        black, others = (got[:100], got[100:]) if is_first else (got[100:], got[:100])
+        assert len(black) == 100 and all(picture.luma.max() <= 17 for picture in black)
+        source = pictures_of(made("a.mp4"))
+        assert all(np.array_equal(mine.data, yours.data) for mine, yours in zip(others, source, strict=True))
+
+    def test_copied_sound_stays_refused(self, tmp_path: Path) -> None:
+        clip = ffzero.concat([made("a.mp4"), made("a_441.mp4")])
+        with pytest.raises(RenderRequiredError, match="44100 Hz"):
+            clip.write(tmp_path / "out.mp4", audio="copy")
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_what_they_are_like_is_chosen(self, is_first: bool, tmp_path: Path) -> None:
+        """By default what most of the time is like."""
+        small, large = ffzero.open(made("small.mp4")), ffzero.open(made("a.mp4"))
+        clip = ffzero.concat([small[:1], large[:2]] if is_first else [small[:2], large[:1]])
+        clip.write(tmp_path / "out.mp4")
+        assert pictures_of(tmp_path / "out.mp4")[0].width == (160 if is_first else 128)
+        like = ffzero.concat([small[:1], large[:2]], like=small)
+        like[0.5:2].write(tmp_path / "like.mp4")
+        got = pictures_of(tmp_path / "like.mp4")
+        assert (got[0].width, len(got)) == (128, 37)
 
     @pytest.mark.parametrize(
         ("ranges", "wanted"),
@@ -400,31 +463,49 @@ class TestRefusals:
         ],
         ids=["front", "short", "end", "end of a cut", "nothing", "middle"],
     )
-    def test_a_joint_inside_a_group_names_the_frames(
+    def test_a_joint_inside_a_group_is_rendered(
         self, ranges: list[tuple[str, str, str]], wanted: list[tuple[int, str, str, int]], tmp_path: Path
     ) -> None:
         clip = clip_of(ffzero, sections(*[(made(name), Fraction(a), Fraction(b)) for name, a, b in ranges]))
         plan = clip.plan()
-        assert plan.needs_render is bool(wanted)
-        found = [(each.piece, each.source_start_s, each.source_end_s, each.frames) for each in renders(plan)]
+        coded = [each for each in renders(plan) if each.kind == "video"]
+        found = [(each.piece, each.source_start_s, each.source_end_s, each.frames) for each in coded]
         assert found == [(piece, Fraction(a), Fraction(b), frames) for piece, a, b, frames in wanted]
-        assert all("joint" in each.reason for each in renders(plan))
+        assert all("joint" in each.reason for each in coded)
         assert plan.frames_rendered == sum(each[3] for each in wanted)
-        if wanted:
-            with pytest.raises(RenderRequiredError, match="joint"):
-                clip.write(tmp_path / "out.mp4")
-            assert list(tmp_path.iterdir()) == []
+        clip.write(tmp_path / "out.mp4")
+        source = [
+            picture
+            for name, a, b in ranges
+            for picture in pictures_of(made(name))
+            if Fraction(a) <= picture.time < Fraction(b)
+        ]
+        check_shown(pictures_of(tmp_path / "out.mp4"), source, rendered=plan.frames_rendered)
 
     def test_render_hides_nothing(self, tmp_path: Path) -> None:
         movie = ffzero.open(made("a.mp4"))
         (segment,) = renders(movie[Fraction("0.52") : Fraction("1.2")].plan(boundary="render"))
         assert (segment.source_start_s, segment.source_end_s, segment.frames) == (Fraction("0.52"), Fraction("0.8"), 7)
-        with pytest.raises(RenderRequiredError):
-            movie[0.52:1.2].write(tmp_path / "out.mp4", boundary="render")
-        assert list(tmp_path.iterdir()) == []
+        movie[0.52:1.2].write(tmp_path / "cut.mp4", boundary="render")
+        check_shown(pictures_of(tmp_path / "cut.mp4"), pictures_of(made("a.mp4"))[13:30], rendered=7)
         movie[GOP : 3 * GOP].write(tmp_path / "out.mp4", boundary="render")
         parts = groups(("a.mp4", 1, 3))
         assert check_join(tmp_path / "out.mp4", parts) == []
+
+
+def check_shown(got: list[Shown], source: list[Shown], *, rendered: int) -> None:
+    """All pictures are shown, 1/25 s apart; but for so many that were coded anew they are the source's to the bit."""
+    assert [picture.time for picture in got] == [Fraction(number, 25) for number in range(len(source))]
+    pairs = list(zip(got, source, strict=True))
+    assert sum(not np.array_equal(mine.data, yours.data) for mine, yours in pairs) <= rendered
+    assert min(psnr_db(mine.data, yours.data) for mine, yours in pairs) >= 45
+
+
+def converted_sound(path: Path, *, channels: int) -> np.ndarray[Any, Any]:
+    """Return the first channel of a file's sound at 48 kHz in so many channels, as FFmpeg converts it."""
+    argv = [media.ffmpeg_exe(), "-v", "error", "-i", str(path), "-vn", "-ac", str(channels), "-ar", "48000"]
+    run = subprocess.run([*argv, "-f", "f32le", "-"], capture_output=True, check=True, timeout=60)
+    return np.frombuffer(run.stdout, "<f4").reshape(-1, channels)[:, 0].astype(np.float64)
 
 
 class TestKeyframes:
@@ -558,10 +639,15 @@ class TestCommandLine:
         assert call("concat", made("a.mp4"), made("b.mp4"), "-o", output).status == 2, "it is there"
 
     def test_concat_that_needs_coding(self, tmp_path: Path) -> None:
-        outcome = call("concat", made("a.mp4"), made("small.mp4"), "-o", tmp_path / "out.mp4")
-        assert outcome.status == 1
-        assert "size differs (160×120 and 128×96)" in outcome.message
-        assert list(tmp_path.iterdir()) == []
+        argv = ["concat", made("a.mp4"), made("small.mp4"), "-o", tmp_path / "out.mp4"]
+        dry = call(*argv, "--dry-run")
+        assert "size differs (160×120 and 128×96)" in dry.out
+        outcome = call(*argv, "--json")
+        assert outcome.status == 0, outcome
+        assert (outcome.object["frames_copied"], outcome.object["frames_rendered"]) == (100, 100)
+        like = call(*argv[:3], "-o", tmp_path / "like.mp4", "--like", made("small.mp4"), "--json")
+        assert like.status == 0
+        assert pictures_of(tmp_path / "like.mp4")[0].width == 128
 
     def test_dry_run(self, tmp_path: Path) -> None:
         argv = ["cut", made("a.mp4"), "-s", "0.5", "-e", "1.5", "-o", tmp_path / "out.mp4", "--dry-run", "--json"]

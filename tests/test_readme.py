@@ -60,7 +60,8 @@ def test_command_lines(folder: Path, document: Path) -> None:
         assert command[0] == "ffzero"
         stdout, stderr = io.StringIO(), io.StringIO()
         if "-o" in command and "--dry-run" not in command and "-y" not in command:
-            made.append(folder / command[command.index("-o") + 1])
+            name = command[command.index("-o") + 1]
+            made.append(folder / (name % 1 if "%" in name else name))
             assert not made[-1].exists()
         assert run(command[1:], stdout, stderr) == 0, f"{command}: {stderr.getvalue()}"
         assert stdout.getvalue()

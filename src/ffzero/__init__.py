@@ -12,9 +12,22 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
-    from ffzero.api import Clip, Movie, Plan, concat, concat_videos, cut_video, open, transcode_video
+    from ffzero.api import (
+        Clip,
+        Movie,
+        Plan,
+        Verification,
+        concat,
+        concat_videos,
+        crossfade,
+        cut_video,
+        open,
+        transcode_video,
+        verify,
+    )
     from ffzero.errors import (
         CancelledError,
+        DecodeError,
         DiskFullError,
         EncryptedError,
         FFmpegError,
@@ -34,11 +47,12 @@ if TYPE_CHECKING:
         TruncatedError,
         UnsupportedError,
         UsageError,
+        VerificationError,
     )
     from ffzero.ffmpeg.command import FFmpegCommandBuilder
     from ffzero.ffmpeg.executor import FFmpegExecutor
-    from ffzero.ffmpeg.mapping import MemoryMapEngine
-    from ffzero.ffmpeg.memory import FFmpegMemHandler, MemoryFile
+    from ffzero.ffmpeg.mapping import MappingStats, MemoryMapEngine
+    from ffzero.ffmpeg.memory import FFmpegMemHandler, MemoryFile, MemoryStats
     from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegPreset, FFmpegSettings
     from ffzero.pipelines.array_processors import AudioProcessor, VideoProcessor
     from ffzero.pipelines.ffmpeg_pipeline import (
@@ -75,6 +89,7 @@ __all__ = [
     "CancelledError",
     "Clip",
     "CompositeProcessor",
+    "DecodeError",
     "DiskFullError",
     "EncryptedError",
     "ErrorPolicy",
@@ -93,9 +108,11 @@ __all__ = [
     "FunctionProcessor",
     "IncompatibleError",
     "InvalidDataError",
+    "MappingStats",
     "MemoryFile",
     "MemoryLimitError",
     "MemoryMapEngine",
+    "MemoryStats",
     "Movie",
     "Outcome",
     "OutputError",
@@ -118,6 +135,8 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "UsageError",
+    "Verification",
+    "VerificationError",
     "VideoConcatProcessor",
     "VideoCutProcessor",
     "VideoProcessor",
@@ -129,19 +148,23 @@ __all__ = [
     "concat_videos",
     "create_ffmpeg_pipeline",
     "create_streaming_ffmpeg_pipeline",
+    "crossfade",
     "cut_video",
     "generate_video_segments",
     "open",
     "transcode_video",
+    "verify",
 ]
 
 # Errors are in ``errors``, and what has no line here in ``api``.
 _HOMES = {
     "FFmpegCommandBuilder": "ffmpeg.command",
     "FFmpegExecutor": "ffmpeg.executor",
+    "MappingStats": "ffmpeg.mapping",
     "MemoryMapEngine": "ffmpeg.mapping",
     "FFmpegMemHandler": "ffmpeg.memory",
     "MemoryFile": "ffmpeg.memory",
+    "MemoryStats": "ffmpeg.memory",
     "FFmpegCodec": "ffmpeg.settings",
     "FFmpegPreset": "ffmpeg.settings",
     "FFmpegSettings": "ffmpeg.settings",

@@ -11,7 +11,8 @@ command line: 1 failed, 2 wrong usage.
     │   ├── SourceNotFoundError (FileNotFoundError)
     │   └── SourceChangedError                it changed since it was indexed
     ├── InvalidDataError (ValueError)         an input is damaged or not what it says
-    │   └── TruncatedError (EOFError)         it ends before what it declares
+    │   ├── TruncatedError (EOFError)         it ends before what it declares
+    │   └── DecodeError                       pictures or sound that do not decode
     ├── UnsupportedError (NotImplementedError)    valid, but not something ffzero can do
     │   └── EncryptedError
     ├── IncompatibleError (ValueError)        files that cannot be joined as they are
@@ -21,6 +22,7 @@ command line: 1 failed, 2 wrong usage.
     ├── FFmpegError (RuntimeError)            the FFmpeg program failed; carries argv, return code and stderr's tail
     │   ├── FFmpegNotFoundError (FileNotFoundError)   there is no FFmpeg, or what was named is not FFmpeg
     │   └── FFmpegTimeoutError (TimeoutError) it did not end in the time it was given
+    ├── VerificationError (RuntimeError)      an output is not what was planned; carries the report
     ├── MemoryLimitError (MemoryError)        more memory than was allowed would be needed
     └── CancelledError                        the caller cancelled
 """
@@ -33,6 +35,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "CancelledError",
+    "DecodeError",
     "DiskFullError",
     "EncryptedError",
     "FFZeroError",
@@ -52,6 +55,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "UsageError",
+    "VerificationError",
 ]
 
 
@@ -153,6 +157,10 @@ class TruncatedError(InvalidDataError, EOFError):
     """An input ends before what it declares."""
 
 
+class DecodeError(InvalidDataError):
+    """Pictures or sound that an input holds cannot be decoded; the message says which."""
+
+
 class UnsupportedError(FFZeroError, NotImplementedError):
     """Valid input, but a feature that ffzero does not handle."""
 
@@ -212,6 +220,20 @@ class FFmpegNotFoundError(FFmpegError, FileNotFoundError):
 
 class FFmpegTimeoutError(FFmpegError, TimeoutError):
     """FFmpeg did not end within the time it was given, and was ended."""
+
+
+class VerificationError(FFZeroError, RuntimeError):
+    """A written output does not hold what was planned. It was left as it is.
+
+    ``result`` is its ``WriteResult``, the verification in it.
+    """
+
+    def __init__(self, message: str, *, result: Any = None, **where: Any) -> None:
+        super().__init__(message, **where)
+        self.result = result
+
+    def _where(self) -> dict[str, Any]:
+        return {**super()._where(), "result": self.result}
 
 
 class MemoryLimitError(FFZeroError, MemoryError):

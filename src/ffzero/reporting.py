@@ -95,6 +95,8 @@ class WriteResult(os.PathLike[str]):
     elapsed_s: float = 0.0
     warnings: tuple[str, ...] = ()
     methods: Mapping[str, int] = field(default_factory=dict)
+    verification: Mapping[str, Any] | None = None
+    """What was found where the output was verified (see ``Verification.to_dict``)."""
 
     def __fspath__(self) -> str:
         return self.output
@@ -117,4 +119,5 @@ class WriteResult(os.PathLike[str]):
             "elapsed_s": self.elapsed_s,
             "warnings": list(self.warnings),
             "methods": dict(self.methods),
+            **({} if self.verification is None else {"verification": dict(self.verification)}),
         }

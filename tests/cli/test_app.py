@@ -22,12 +22,22 @@ class TestUsage:
         outcome = call("--version")
         assert (outcome.status, outcome.out, outcome.err) == (0, f"ffzero {__version__}\n", "")
 
-    @pytest.mark.parametrize("command", ["inspect", "cut", "concat", "demo"])
+    @pytest.mark.parametrize(
+        "command", ["inspect", "cut", "concat", "transcode", "thumbnail", "gif", "audio", "run", "demo"]
+    )
     def test_help_of_each_command(self, command: str) -> None:
         outcome = call(command, "--help")
         assert outcome.status == 0
         assert outcome.out.startswith(f"Usage: ffzero {command} ")
         assert outcome.err == ""
+
+    def test_the_list_of_commands_loads_none_of_them(self) -> None:
+        code = (
+            "import io, sys; from ffzero.cli import run; out = io.StringIO(); run(['--help'], out, out);"
+            "print('numpy' in sys.modules, 'ffzero.cli.cut' in sys.modules, 'transcode' in out.getvalue())"
+        )
+        shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert shown.stdout == "False False True\n"
 
     def test_without_a_command_the_help_is_shown_as_a_mistake(self) -> None:
         outcome = call()

@@ -82,7 +82,7 @@ class TestOutput:
         assert call(*command, "-o", "out.mp4", *option).status == 0
         output, options = asked(engine, "write")
         assert output == "out.mp4"
-        assert options == {"boundary": "auto", "overwrite": overwrite}
+        assert options == {"boundary": "auto", "audio": None, "overwrite": overwrite}
 
     def test_summary(self, engine: FakeEngine, command: list[str]) -> None:
         outcome = call(*command, "-o", "out.mp4")
@@ -105,7 +105,7 @@ class TestOutput:
     def test_dry_run_writes_nothing(self, engine: FakeEngine, command: list[str], output: list[str]) -> None:
         outcome = call(*command, *output, "--dry-run")
         assert (outcome.status, outcome.out) == (0, "copy 25 frames\n")
-        assert asked(engine, "plan") == ({"boundary": "auto", "output": output[1] if output else None},)
+        assert asked(engine, "plan") == ({"boundary": "auto", "audio": None, "output": output[1] if output else None},)
         assert "write" not in [made[0] for made in engine.calls]
 
     def test_dry_run_as_json_has_the_keys_of_a_result(self, engine: FakeEngine, command: list[str]) -> None:
@@ -114,6 +114,14 @@ class TestOutput:
         assert outcome.object["dry_run"] is True
         assert outcome.object["frames_copied"] == 25
         assert outcome.object["bytes_shared"] is None
+
+
+@pytest.mark.parametrize("mode", ["copy", "joint", "encode"])
+@pytest.mark.parametrize("command", [["cut", "in.mp4"], ["concat", "a.mp4", "b.mp4"]], ids=["cut", "concat"])
+def test_audio(engine: FakeEngine, command: list[str], mode: str) -> None:
+    assert call(*command, "-o", "out.mp4", "--audio", mode).status == 0
+    assert asked(engine, "write")[1]["audio"] == mode
+    assert call(*command, "-o", "out.mp4", "--audio", "fade").status == 2
 
 
 @pytest.mark.parametrize("boundary", ["auto", "keyframe", "edit-list", "render"])

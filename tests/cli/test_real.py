@@ -94,11 +94,14 @@ class TestCut:
         assert outcome.status == 2, outcome
         assert files(folder) == {"in.mp4"}
 
-    def test_render_is_refused_with_its_reason(self, folder: Path) -> None:
-        outcome = call("cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20", "--boundary", "render")
-        assert outcome.status == 1
-        assert "coded anew" in outcome.message
-        assert files(folder) == {"in.mp4"}
+    def test_render_codes_what_an_edit_would_hide(self, folder: Path) -> None:
+        arguments = ("cut", "in.mp4", "-o", "out.mp4", "-s", "10.5", "-e", "20", "--boundary", "render", "--json")
+        outcome = call(*arguments)
+        assert outcome.status == 0, outcome.err
+        found = outcome.object
+        assert 0 < found["frames_rendered"] < found["frames_copied"]
+        assert found["frames_rendered"] + found["frames_copied"] == len(shown_times(Path("out.mp4")))
+        assert 0 < found["bytes_rendered"] < found["bytes_total"]
         plan = call("cut", "in.mp4", "-s", "10.5", "-e", "20", "--boundary", "render", "--dry-run")
         assert plan.status == 0
         assert "render" in plan.out
@@ -111,11 +114,15 @@ class TestConcat:
         assert outcome.status == 0, outcome.err
         assert len(shown_times(Path("out.mp4"))) == 2000 + 100 == outcome.object["frames_copied"]
 
-    def test_what_does_not_fit_is_named(self, folder: Path) -> None:
-        outcome = call("concat", "in.mp4", str(made("av1_10bit.mp4")), "-o", "out.mp4")
-        assert outcome.status == 1
-        assert "av1" in outcome.message.lower()
+    def test_what_does_not_fit_is_named_and_made_to(self, folder: Path) -> None:
+        argv = ("concat", "in.mp4", str(made("av1_10bit.mp4")), "-o", "out.mp4")
+        dry = call(*argv, "--dry-run")
+        assert "codec differs (h264 and av1)" in dry.out
         assert files(folder) == {"in.mp4"}
+        outcome = call(*argv, "--json")
+        assert outcome.status == 0, outcome.err
+        assert (outcome.object["frames_copied"], outcome.object["frames_rendered"]) == (2000, 200)
+        assert len(shown_times(Path("out.mp4"))) == 2200
 
 
 class TestInspect:

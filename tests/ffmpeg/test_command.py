@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,9 +14,10 @@ from typing import Any
 import av
 import pytest
 
-from ffzero.errors import InvalidDataError, UsageError
+from ffzero.errors import FFmpegError, InvalidDataError, UsageError
 from ffzero.ffmpeg.binary import find_ffmpeg
 from ffzero.ffmpeg.command import OPERATIONS, PROTOCOLS, FFmpegCommand, FFmpegCommandBuilder, Input, Output, Url
+from ffzero.ffmpeg.executor import FFmpegExecutor
 from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegSettings
 from support.golden import check_golden
 
@@ -39,8 +41,13 @@ IO = {"input_path": "/in/a.mp4", "output_path": "/out/b.mp4"}
 COMMANDS: dict[str, Callable[[], FFmpegCommand]] = {
     "cut, copied": lambda: FFmpegCommandBuilder().build_cut_command("/in/a.mp4", "/out/b.mp4", 10.5, 30.0),
     "cut, encoded": lambda: FFmpegCommandBuilder().build_cut_command("/in/a.mp4", "/out/b.mp4", "1:02.5", 30, HEVC),
+    "cut, copied, no index": lambda: FFmpegCommandBuilder().build_cut_command("/in/a.ts", "/out/b.ts", 10.5, 30.0),
+    "cut, encoded, no index": lambda: FFmpegCommandBuilder().build_cut_command(
+        "/in/a.MTS", "/b.mp4", "1:02.5", 3, HEVC
+    ),
     "cut to the end": lambda: build("cut", **IO, start_time=Fraction(1, 3)),
     "concat, copied": lambda: FFmpegCommandBuilder().build_concat_command(["/in/a.mp4", "/in/it's.mp4"], "/out/b.mp4"),
+    "concat, a line break": lambda: build("concat", input_files=["/in/a\nb.mp4", "/in/c.mp4"], output_path="/o.mp4"),
     "concat, encoded": lambda: FFmpegCommandBuilder(HEVC).build_concat_command(
         ["/in/a.mp4", "/in/b.mkv"], "/out/c.mp4"
     ),
@@ -63,9 +70,14 @@ COMMANDS: dict[str, Callable[[], FFmpegCommand]] = {
         "extract_audio", input_path="/in/a.mp4", output_path="/out/a.mp3", audio_bitrate="192k"
     ),
     "thumbnail": lambda: build("thumbnail", input_path="/in/a.mp4", output_path="/out/t%d.jpg", time=3, width=320),
+    "thumbnail, no index": lambda: build("thumbnail", input_path="/in/a.ts", output_path="/out/t.jpg", time=3),
     "thumbnail, a typical one": lambda: build("thumbnail", input_path="/in/a.mp4", output_path="/out/t.png"),
     "contact_sheet": lambda: build("contact_sheet", input_path="/in/a.mp4", output_path="/out/s.jpg", duration=60),
+    "contact_sheet, long": lambda: build(
+        "contact_sheet", input_path="/in/a.ts", output_path="/out/s.jpg", columns=2, rows=1, duration=60
+    ),
     "gif": lambda: build("gif", input_path="/in/a.mp4", output_path="/out/a.gif", start_time=1, duration=2),
+    "gif, no index": lambda: build("gif", input_path="/in/a.ts", output_path="/out/a.gif", start_time=30, duration=2),
     "burn_subtitles": lambda: build(
         "burn_subtitles", **IO, subtitles_path="/in/it's: [a],b;c\\d\n.srt", style="FontSize=24,Bold=1"
     ),
@@ -126,9 +138,32 @@ class TestNames:
         with pytest.raises(UsageError, match="not the name of a file"):
             Output(path=name)
 
-    def test_a_line_break_in_the_concat_list(self) -> None:
-        with pytest.raises(UsageError, match="line break"):
-            FFmpegCommandBuilder().build_concat_command(["/a\nfile /etc/passwd"], "/o.mp4")
+    def test_a_line_break_ends_no_line_of_the_concat_list(self) -> None:
+        command = FFmpegCommandBuilder().build_concat_command(["/a\nfile /etc/passwd", "/b\r.mp4"], "/o.mp4")
+        assert command.links == {"ffzero-link-0": "/a\nfile /etc/passwd", "ffzero-link-1": "/b\r.mp4"}
+        assert [text.splitlines()[1:] for text in command.files.values()] == [
+            ["file 'ffzero-link-0'", "file 'ffzero-link-1'"]
+        ]
+
+
+class TestWarnings:
+    def test_what_copying_from_a_container_without_index_means(self) -> None:
+        for settings in (None, FFmpegSettings(video_codec="copy")):
+            command = FFmpegCommandBuilder(settings).build_cut_command("/a.ts", "/b.ts", 1)
+            assert command.warnings() == (
+                ".ts has no index: FFmpeg copies from the keyframe after the start; ffzero.cut_video is exact",
+            )
+        for path, start, settings in (("/a.ts", 0, None), ("/a.mp4", 1, None), ("/a.ts", 1, QUICK)):
+            assert FFmpegCommandBuilder(settings).build_cut_command(path, "/b.ts", start).warnings() == ()
+
+    def test_what_an_output_leaves_out(self) -> None:
+        settings = FFmpegSettings(extra_args={"movflags": "faststart", "tune": "nothing"})
+        named = {
+            name: build("transcode", **IO | {"output_path": name}, settings=settings) for name in ("a.mp4", "a.mkv")
+        }
+        tune = "libx264 has no tune 'nothing': left out"
+        assert named["a.mp4"].warnings() == (tune,)
+        assert named["a.mkv"].warnings() == (tune, "movflags is an option of MP4 and MOV: left out for .mkv")
 
 
 class TestRefused:
@@ -186,6 +221,22 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-six seconds of MPEG-TS, a keyframe every four."""
+    out = tmp_path_factory.mktemp("streamed") / "a.ts"
+    picture, sound = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=26"], ["-f", "lavfi", "-i", "sine=440:d=26"]
+    x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "100", "-bf", "2"]
+    _run([find_ffmpeg().path, "-v", "error", *picture, *sound, *x264, "-c:a", "aac", os.fspath(out)])
+    return out
+
+
+def hashes(path: Path) -> list[int]:
+    """Return what tells each decoded picture of a file from the others."""
+    with av.open(os.fspath(path)) as container:
+        return [hash(frame.to_ndarray().tobytes()) for frame in container.decode(video=0)]
+
+
 def _run(argv: list[str]) -> str:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, f"{argv}\n{done.stderr[-2000:]}"
@@ -195,6 +246,8 @@ def _run(argv: list[str]) -> str:
 def execute(command: FFmpegCommand, folder: Path) -> str:
     for name, content in command.files.items():
         (folder / name).write_text(content, encoding="utf-8")
+    for name, path in command.links.items():
+        (folder / name).symlink_to(path)
     return _run(command.argv(find_ffmpeg().path, folder=folder))
 
 
@@ -221,6 +274,26 @@ class TestReal:
         one = FFmpegCommandBuilder(QUICK).build_cut_command(media / "a.mp4", tmp_path / "e.mp4", 0.5, 1)
         execute(one, tmp_path)
         assert described(tmp_path / "e.mp4")["video"] == ("h264", 25, 160, 90)
+
+    def test_coding_from_a_container_without_index_is_exact(self, streamed: Path, tmp_path: Path) -> None:
+        whole = hashes(streamed)
+        for at, start in enumerate((0.52, 3, 8.2, 24.2)):  # keyframes every 4 s; reading begins 20 s early at most
+            out = tmp_path / f"{at}.mkv"
+            command = FFmpegCommandBuilder(QUICK.replace(crf=0)).build_cut_command(streamed, out, start, 0.6)
+            execute(command, tmp_path)
+            assert hashes(out) == whole[round(start * 25) :][:15], start
+
+    def test_pictures_from_a_container_without_index(self, streamed: Path, tmp_path: Path) -> None:
+        out = tmp_path / "t.png"
+        execute(build("thumbnail", input_path=streamed, output_path=out, time=24.2), tmp_path)
+        with av.open(os.fspath(out)) as container, av.open(os.fspath(streamed)) as source:
+            found = next(container.decode(video=0)).to_ndarray(format="gray")
+            wanted = [one.to_ndarray(format="gray") for one in source.decode(video=0)]
+        differences = [abs(found.astype(int) - one).mean() for one in wanted]
+        assert differences.index(min(differences)) == 605
+        made = build("gif", input_path=streamed, output_path=tmp_path / "a.gif", start_time=6, duration=1, width=None)
+        execute(made, tmp_path)
+        assert described(tmp_path / "a.gif")["video"][1] == 12
 
     @pytest.mark.parametrize("settings", [None, QUICK, QUICK.replace(width=80, height=80)])
     def test_concat(self, media: Path, tmp_path: Path, settings: FFmpegSettings | None) -> None:
@@ -392,10 +465,9 @@ def test_hostile_names_are_files_and_nothing_else(media: Path, tmp_path: Path, m
             "overlay", input_path=source, output_path=f"{name}.laid.mp4", overlay_path=f"{name}.png", width=16
         ),
     }
-    if "\n" not in name:
-        out = f"{name}.joined.mp4"
-        commands[out] = build("concat", input_files=[source, source], output_path=out)
-        before.add("ffzero-concat-list.txt")
+    out = f"{name}.joined.mp4"
+    commands[out] = build("concat", input_files=[source, source], output_path=out)
+    before |= {"ffzero-concat-list.txt", *commands[out].links}
     for command in commands.values():
         execute(command, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == before | set(commands)
@@ -419,6 +491,41 @@ def test_hostile_text_is_a_value_and_nothing_else(media: Path, tmp_path: Path, m
     assert {path.name for path in tmp_path.iterdir()} == set(commands)
     with av.open("c.mp4") as container:
         assert container.metadata["comment"] == hostile
+
+
+PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{}\n#EXT-X-ENDLIST\n"
+CONCAT_LIST = "ffconcat version 1.0\nfile '{}'\n"
+MANIFEST = (
+    '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">'
+    '<Period><AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="9"><BaseURL>{}</BaseURL>'
+    "</Representation></AdaptationSet></Period></MPD>"
+)
+
+
+@pytest.mark.parametrize("operation", ["burn_subtitles", "add_subtitles", "overlay", "cut", "concat"])
+@pytest.mark.parametrize("content", [None, PLAYLIST, CONCAT_LIST, MANIFEST], ids=["name", "hls", "concat", "dash"])
+def test_nothing_is_fetched(media: Path, tmp_path: Path, monkeypatch: Any, operation: str, content: str | None) -> None:
+    """Neither by a name nor by what a file says."""
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4"
+        name = url
+        if content is not None:
+            name = "named.mp4" if operation in ("cut", "concat") else "named.srt"
+            Path(name).write_text(content.format(url), encoding="utf-8")
+        given: dict[str, dict[str, Any]] = {
+            "burn_subtitles": {"input_path": media / "a.mp4", "subtitles_path": name},
+            "add_subtitles": {"input_path": media / "a.mp4", "subtitles_path": name},
+            "overlay": {"input_path": media / "a.mp4", "overlay_path": name},
+            "cut": {"input_path": name},
+            "concat": {"input_files": [name, name]},
+        }
+        command = build(operation, output_path="o.mp4", **given[operation])
+        with pytest.raises(FFmpegError):
+            FFmpegExecutor(timeout_s=20).execute(command)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_missing_encoder_names_what_to_use(monkeypatch: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffzero.ffmpeg.diagnosis import _RULES, diagnose
+from ffzero.ffmpeg.diagnosis import _RULES, diagnose, noticed
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,11 @@ from ffzero.ffmpeg.diagnosis import _RULES, diagnose
             "[mp4 @ 0x1] Could not find tag for codec pcm_s16le in stream #0, codec not currently supported",
             "cannot hold",
         ),
+        (
+            "Output file is empty, nothing was encoded(check -ss / -t / -frames parameters if used)\n"
+            "Error muxing a packet: Invalid argument",
+            "no picture or sound reached the output",
+        ),
         ("No such filter: 'drawtext'", "this FFmpeg has no filter 'drawtext'"),
         ("Unrecognized option 'foo'.", "FFmpeg knows no option 'foo'"),
         ("something new\nConversion failed!", "something new"),
@@ -44,6 +49,20 @@ from ffzero.ffmpeg.diagnosis import _RULES, diagnose
 )
 def test_causes(said: str, cause: str) -> None:
     assert cause in diagnose(said, 1).cause
+
+
+def test_what_a_run_that_ended_well_said() -> None:
+    said = (
+        "[mpegts @ 0x5] Stream 0, codec vp8, is muxed as a private data stream and may not be recognized upon it\n"
+        "[mpegts @ 0x5] Stream 1, codec vorbis, is muxed as a private data stream and may not be recognized\n"
+        "[in#0/matroska,webm @ 0x1] File ended prematurely\n" * 2
+    )
+    assert noticed(said) == (
+        "MPEG transport streams know no vp8: players will not find it",
+        "MPEG transport streams know no vorbis: players will not find it",
+        "the input ends too early: what there is was used",
+    )
+    assert noticed("[swscaler @ 0x7] deprecated pixel format used, make sure you did set range correctly") == ()
 
 
 def test_signals_and_what_they_mean() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 import os
 import pickle
 import signal
@@ -27,7 +28,8 @@ from ffzero.errors import (
     OutputExistsError,
 )
 from ffzero.ffmpeg.command import FFmpegCommandBuilder
-from ffzero.ffmpeg.executor import FFmpegExecutor
+from ffzero.ffmpeg.executor import ExecuteOptions, FFmpegExecutor
+from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.reporting import CancelToken, ProgressEvent
 from support.media import ffmpeg_exe
 
@@ -181,19 +183,36 @@ class TestWell:
 
 
 class TestCommands:
+    @pytest.mark.parametrize("name", ["part 'one'.mkv", "a\nfile b\r.mkv"])
     def test_list_files_are_written_and_removed(
-        self, executor: FFmpegExecutor, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, executor: FFmpegExecutor, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         own = tmp_path / "tmp"
         own.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(own))
-        part = folder / "part 'one'.mkv"
+        part = folder / name
         executor.execute([*SOURCE, str(part)])
         command = FFmpegCommandBuilder().build_concat_command([part, part], folder / "o.mkv")
         assert command.files
         executor.execute(command)
         assert frames_in(folder / "o.mkv") == 50
         assert list(own.iterdir()) == []
+
+    def test_the_command_s_warnings_come_with_the_result(self, executor: FFmpegExecutor, folder: Path) -> None:
+        executor.execute([*SOURCE, str(folder / "i.mkv")])
+        settings = FFmpegSettings(preset="ultrafast", extra_args={"tune": "nothing"})
+        command = FFmpegCommandBuilder(settings).build_cut_command(folder / "i.mkv", folder / "o.mkv")
+        assert executor.execute(command).warnings == ("libx264 has no tune 'nothing': left out",)
+        assert executor.execute(command.argv(), overwrite=True).warnings == ()
+
+    def test_both_forms_take_the_same(self) -> None:
+        parameters = inspect.signature(FFmpegExecutor.execute).parameters.values()
+        named = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
+        assert named == set(ExecuteOptions.__annotations__)
+
+    def test_what_ffmpeg_says_of_its_output_comes_with_the_result(self, executor: FFmpegExecutor, folder: Path) -> None:
+        result = executor.execute([*SOURCE, "-c:v", "libvpx", "-t", "0.2", str(folder / "o.ts")])
+        assert result.warnings == ("MPEG transport streams know no vp8: players will not find it",)
 
     def test_the_command_s_own_overwrite_counts(self, executor: FFmpegExecutor, folder: Path) -> None:
         executor.execute([*SOURCE, str(folder / "i.mkv")])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffzero.errors import OutputError, OutputExistsError
+from ffzero.ffmpeg.grammar import read_words
 from ffzero.ffmpeg.outputs import find_outputs, output_path, staged_outputs
+from support.media import ffmpeg_exe
 
 
 @pytest.mark.parametrize(
@@ -123,3 +127,20 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     for name in ("o.mp4", "o.m3u8", "p%d.png"):
         with pytest.raises(OutputError), staged_outputs(["ffmpeg", f"{tmp_path}/no/{name}"], overwrite=False):
             pass
+
+
+def test_which_options_take_a_value_is_as_this_ffmpeg_has_it(tmp_path: Path) -> None:
+    """FFmpeg says "Missing argument" where an option that takes a value ends the line."""
+    shown = subprocess.run([ffmpeg_exe(), "-hide_banner", "-h", "long"], capture_output=True, text=True, check=True)
+    listed = {match[1] for line in shown.stdout.splitlines() if (match := re.match(r"-(\w+)(?:\[|<| |$)", line))}
+    names = sorted(listed - {"h", "help", "sources", "sinks", "report"})
+    assert len(names) > 100
+    wrong = []
+    for name in names:
+        said = subprocess.run(
+            [ffmpeg_exe(), "-hide_banner", f"-{name}"], capture_output=True, text=True, cwd=tmp_path, check=False
+        ).stderr
+        takes_value = len(list(read_words(["ffmpeg", f"-{name}", "x"]))) == 1
+        if takes_value != ("Missing argument" in said):
+            wrong.append(name)
+    assert wrong == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ffzero
-from ffzero.errors import CancelledError, IncompatibleError, OutputExistsError, RenderRequiredError
+from ffzero.errors import CancelledError, EncryptedError, IncompatibleError, OutputExistsError
 from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegPreset, FFmpegSettings
 from ffzero.pipelines.joining import Joint, join_graph
 from support import oracle
@@ -70,8 +70,7 @@ def test_sound_of_a_coded_cut_is_as_long_as_its_pictures(folder: Path) -> None:
 def test_joints_between_keyframes_are_no_obstacle(folder: Path) -> None:
     movie = ffzero.open("in.mp4")
     clip = movie[10.5:11.5] + movie["30.44":31]
-    with pytest.raises(RenderRequiredError):
-        clip.write("copied.mp4")
+    assert clip.plan().needs_render
     segment = ffzero.TranscodeProcessor(FAST).process(clip)
     segment.write("out.mp4")
     assert max(differences("out.mp4", ("in.mp4", 10.5, 11.5), ("in.mp4", Fraction("30.44"), 31))) < 2
@@ -136,6 +135,43 @@ def test_copying_everything_is_a_copy(folder: Path) -> None:
     assert (result.bytes_rendered, result.frames_copied) == (0, 50)
 
 
+@pytest.mark.parametrize("output", ["out.mp4", "out.mkv", "out.ts"])
+def test_every_picture_of_a_changing_frame_rate_is_kept(folder: Path, output: str) -> None:
+    """A second of about 50 a second between two of 5: the average would hold a third of them."""
+    rate = "settb=1/90000,select='not(mod(n,10))+between(t,1,2)',setpts='PTS+0.007*(sin(N*N)+1)/TB'"
+    source = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=50:d=3", "-vf", rate, "-fps_mode", "passthrough", "-bf", "0"]
+    make(*source, "-c:v", "libx264", "-enc_time_base", "1/90000", "changing.mp4")
+    ffzero.transcode_video("changing.mp4", output, FAST)
+    wanted, found = ([time for time, _ in oracle.decode_video(folder / name)] for name in ("changing.mp4", output))
+    assert len(wanted) == 60
+    assert [float(time - found[0]) for time in found] == pytest.approx(
+        [float(time - wanted[0]) for time in wanted], abs=0.0011
+    )
+
+
+def test_every_picture_is_kept_where_frame_rates_differ(folder: Path) -> None:
+    for number, rate in enumerate((60, 24)):
+        make("-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate}:d=1", "-c:v", "libx264", f"{number}.mp4")
+    ffzero.concat_videos(["0.mp4", "1.mp4"], "out.mp4", FAST)
+    assert len(oracle.decode_video(folder / "out.mp4")) == 84
+    ffzero.concat_videos(["1.mp4", "1.mp4"], "steady.mp4", FAST)
+    assert tracks("steady.mp4")["video"].frame_rate == 24
+    ffzero.concat_videos(["0.mp4", "1.mp4"], "chosen.mp4", FAST.replace(fps=30))
+    assert len(oracle.decode_video(folder / "chosen.mp4")) == 60
+
+
+def test_what_is_left_out_of_the_settings_is_told(folder: Path) -> None:
+    strange = FAST.replace(extra_args={"tune": "nothing", "movflags": "faststart"})
+    pipeline = ffzero.create_ffmpeg_pipeline(strange)
+    result = pipeline.cut_video("in.mp4", "out.mkv", 1, 1)
+    tune = "libx264 has no tune 'nothing': left out"
+    assert result.warnings == (tune, "movflags is an option of MP4 and MOV: left out for .mkv")
+    assert result.to_dict()["warnings"] == list(result.warnings)
+    assert pipeline.execute(("in.mp4", "out.mp4", 1, 1)).warnings == (tune,)
+    copied = FFmpegSettings(video_codec="copy", audio_codec="copy", crf=20)
+    assert ffzero.cut_video("in.mp4", "copy.mp4", 10.5, 2, copied).warnings == ("crf is left out: the video is copied",)
+
+
 @pytest.mark.parametrize("name", ["multi.mp4", "multi.mkv"])
 def test_all_sound_text_and_chapters_are_kept(folder: Path, name: str) -> None:
     shutil.copyfile(made("multi.mp4"), "multi.mp4")
@@ -147,6 +183,17 @@ def test_all_sound_text_and_chapters_are_kept(folder: Path, name: str) -> None:
     assert len(told.of("subtitle")) == 1
     assert [chapter.title for chapter in told.chapters] == ["One", "Two"]
     assert len(oracle.decode_video(folder / "out.mp4")) == 125
+
+
+def test_what_is_encrypted_is_not_coded_into_noise(folder: Path) -> None:
+    key, kid = "00112233445566778899aabbccddeeff", "00000000000000000000000000000001"
+    scheme = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", kid]
+    make("-i", "in.mp4", "-t", "2", "-c", "copy", *scheme, "locked.mp4")
+    with pytest.raises(EncryptedError, match=r"its video is encrypted.*Decrypt"):
+        ffzero.cut_video("locked.mp4", "out.mp4", 0, 1, FAST)
+    with pytest.raises(EncryptedError, match="its audio is encrypted"):
+        ffzero.cut_video("locked.mp4", "out.m4a", 0, 1, FAST.replace(video_codec=None))
+    assert not os.path.exists("out.mp4")
 
 
 def test_names_are_files_and_nothing_else(folder: Path) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 import ffzero
-from ffzero.errors import OutputExistsError, RenderRequiredError, TimeRangeError, UsageError
+from ffzero.errors import OutputExistsError, TimeRangeError, UsageError
 from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegSettings
+from ffzero.pipelines import jobs
 from ffzero.pipelines.ffmpeg_pipeline import (
     StreamingFFmpegPipeline,
     ZeroCopyFFmpegPipeline,
@@ -108,8 +111,8 @@ def test_concat_joins_lists(folder: Path) -> None:
     assert len(joined.pieces) == 3
     result = VideoConcatProcessor().process(([movie[0:2], movie[10:12]], "out.mp4"))
     assert pictures(result) == pictures("in.mp4", 0, 2) + pictures("in.mp4", 10, 12)
-    with pytest.raises(RenderRequiredError):
-        VideoConcatProcessor().process(([movie[0:1], movie[11:12]], "no.mp4"))
+    inside = VideoConcatProcessor().process(([movie[0:1], movie["11.04":12]], "inside.mp4"))
+    assert 0 < inside.frames_rendered < inside.frames_rendered + inside.frames_copied == 49
     coded = VideoConcatProcessor(FAST).process(([movie[0:1], movie[11:12]], "coded.mp4"))
     assert coded.frames_rendered == 50
 
@@ -225,3 +228,29 @@ def test_copying_loads_no_coding(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(ffzero.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (jobs.cut_video, jobs.CutOptions),
+        (jobs.concat_videos, jobs.JoinOptions),
+        (jobs.transcode_video, jobs.CodeOptions),
+    ],
+)
+def test_pipelines_take_what_the_functions_take(function: Callable[..., Any], options: type) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    assert {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} == set(get_type_hints(options))
+
+
+def test_an_output_that_exists_is_replaced_where_that_is_asked_for(folder: Path) -> None:
+    careful, bold = ZeroCopyFFmpegPipeline(), ZeroCopyFFmpegPipeline(overwrite=True)
+    careful.cut_video("in.mp4", "out.mp4", 1, 1)
+    with pytest.raises(OutputExistsError):
+        careful.cut_video("in.mp4", "out.mp4", 1, 2)
+    with pytest.raises(OutputExistsError):
+        bold.cut_video("in.mp4", "out.mp4", 1, 2, overwrite=False)
+    assert careful.cut_video("in.mp4", "out.mp4", 1, 2, overwrite=True).frames_copied == 50
+    assert bold.cut_video("in.mp4", "out.mp4", 1, 3).frames_copied == 75
+    with pytest.raises(TypeError, match="unexpected keyword argument 'quality'"):
+        bold.cut_video("in.mp4", "out.mp4", 1, 3, quality=3)  # type: ignore[call-arg]

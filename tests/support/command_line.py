@@ -102,8 +102,8 @@ class FakeEngine:
             raise self.failure
         return FakeMovie(self)
 
-    def concat(self, inputs: list[object]) -> FakeClip:
-        self.calls.append(("concat", inputs))
+    def concat(self, inputs: list[object], *, like: object = None) -> FakeClip:
+        self.calls.append(("concat", inputs) if like is None else ("concat", inputs, like))
         return FakeClip(self)
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn, TextIO
 
 import click
@@ -22,12 +23,29 @@ from ffzero.errors import CancelledError, FFZeroError, UsageError
 __all__ = ["main", "run"]
 
 
-_COMMANDS = ("inspect", "cut", "concat", "doctor", "demo")
+_COMMANDS = {
+    "inspect": "Show tracks, keyframes, edits and what is special.",
+    "cut": "Cut a time range out of a file.",
+    "concat": "Join files end to end.",
+    "remove": "Take time ranges out of a file.",
+    "split": "Split a file at times, sizes, chapters or scene changes.",
+    "apply": "Apply effects to a time range; copy the rest.",
+    "transcode": "Code a file anew: codec, quality, size, frame rate.",
+    "thumbnail": "Take a picture out of a video, or a sheet of pictures.",
+    "gif": "Make an animated GIF.",
+    "audio": "Take a sound track out of a file.",
+    "run": "Run any FFmpeg command line.",
+    "verify": "Check an output against the plan that it was made by.",
+    "doctor": "Show what FFmpeg, encoders, hardware and filesystem really do here.",
+    "demo": "Make a sample and show what each job costs.",
+}
 """Each is the command of the same name in the module of the same name, loaded when it is asked for."""
+_MODULES = {"run": "run_command"}
+"""Where the module's name is another one: ``ffzero.cli.run`` is the function."""
 
 
 class _Commands(click.Group):
-    """A group that loads a command's module only for that command, and all of them for ``--help``."""
+    """A group that loads a command's module only for that command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -35,8 +53,12 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"ffzero.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(_module(cmd_name), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -46,10 +68,14 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _module(command_name: str) -> ModuleType:
+    return import_module(f"ffzero.cli.{_MODULES.get(command_name, command_name)}")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="ffzero", message="%(prog)s %(version)s")
 def ffzero() -> None:
-    """Cut and join video without moving the data.
+    """Cut and join video without moving the data, and code it anew where that is wanted.
 
     Times are seconds (12.5) or [HH:]MM:SS[.frac] (1:02:03.5). A name that starts with a dash is given after `--`, or
     as ./-name.

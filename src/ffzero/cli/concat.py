@@ -5,28 +5,41 @@ from __future__ import annotations
 import click
 
 import ffzero
+from ffzero.cli.audio_mode import audio_option
 from ffzero.cli.console import Console
 from ffzero.cli.job import check_output, execute, output_options
+from ffzero.cli.proof import Proof, proof_options
 
 __all__ = ["concat"]
 
 
-@click.command(short_help="Join files end to end.")
+@click.command()
 @click.argument("inputs", type=click.Path(), nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--like",
+    type=click.Path(),
+    metavar="FILE",
+    help="What files that differ are made like; by default what most of the time is like.",
+)
+@audio_option
 @output_options
+@proof_options
 @click.pass_obj
 def concat(
     console: Console,
     inputs: tuple[str, ...],
+    like: str | None,
+    audio: str | None,
     output: str | None,
     dry_run: bool,
     json_wanted: bool,
     overwrite: bool,
+    proof: Proof,
 ) -> None:
-    """Join the INPUT files end to end, without coding anything again.
+    """Join the INPUT files end to end, coding again only what must be.
 
-    Their tracks must agree; where they don't, the message says in what.
+    Files whose size, codec, colour or frame rate differs are coded like the others; --dry-run shows which, and why.
     """
     output = check_output(output, dry_run=dry_run)
-    clip = ffzero.concat(list(inputs))
-    execute(console, clip, output, boundary="auto", dry_run=dry_run, overwrite=overwrite)
+    clip = ffzero.concat(list(inputs), like=like)
+    execute(console, clip, output, boundary="auto", audio=audio, dry_run=dry_run, overwrite=overwrite, proof=proof)

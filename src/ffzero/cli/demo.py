@@ -32,7 +32,7 @@ _LOOPS = 20  # of 8 s
 _SPACE_BYTES = 2_500_000_000
 
 
-@click.command(short_help="Make a sample and show what each job costs.")
+@click.command()
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path())
 @click.pass_obj
 def demo(console: Console, directory: str) -> None:

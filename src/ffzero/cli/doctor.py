@@ -29,7 +29,7 @@ _SOURCES = {
 }
 
 
-@click.command(short_help="Show what FFmpeg, encoders, hardware and filesystem really do here.")
+@click.command()
 @click.argument("folder", type=click.Path(), default=".", metavar="[FOLDER]")
 @click.option("--ffmpeg", "ffmpeg_path", type=click.Path(), metavar="PROGRAM", help="The FFmpeg to look at.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")

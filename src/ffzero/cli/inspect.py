@@ -25,7 +25,7 @@ _LABEL_WIDTH = 12
 _MAX_CHAPTERS = 30
 
 
-@click.command(short_help="Show tracks, keyframes, edits and what is special.")
+@click.command()
 @click.argument("file", type=click.Path())
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @click.pass_obj

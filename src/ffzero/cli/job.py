@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ffzero.cli.console import Console
+from ffzero.cli.plan_picture import plan_picture
 from ffzero.cli.progress import TerminalProgress
+from ffzero.cli.proof import NO_PROOF, Proof, verification_lines
 from ffzero.cli.report import plan_fields, summary
 from ffzero.cli.signals import cancellable
-from ffzero.errors import UsageError
+from ffzero.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from ffzero.api import Clip
@@ -44,18 +46,49 @@ def check_output(output: str | None, *, dry_run: bool) -> str | None:
     return output
 
 
-def execute(console: Console, clip: Clip, output: str | None, *, boundary: str, dry_run: bool, overwrite: bool) -> None:
-    """Write the clip and report what it cost, or show its plan."""
+def execute(
+    console: Console,
+    clip: Clip,
+    output: str | None,
+    *,
+    boundary: str,
+    audio: str | None = None,
+    dry_run: bool,
+    overwrite: bool,
+    proof: Proof = NO_PROOF,
+) -> None:
+    """Write the clip and report what it cost, or show its plan. What ``proof`` finds wrong ends it with status 1."""
+    proof.check(dry_run=dry_run)
     if dry_run or output is None:
-        plan = clip.plan(boundary=boundary, output=output)
+        plan = clip.plan(boundary=boundary, output=output, audio=audio)
         if console.json_wanted:
             console.object(plan_fields(plan.to_dict(), output))
         else:
+            if console.stdout.isatty():
+                console.lines(
+                    plan_picture(plan.to_dict(), width=console.width, blocks=console.blocks, colour=console.colour)
+                )
             console.line(str(plan))
         return
+    is_wrong = False
     with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
-        result = clip.write(output, boundary=boundary, overwrite=overwrite, reporter=progress, cancel=cancel)
+        try:
+            result = clip.write(
+                output,
+                boundary=boundary,
+                audio=audio,
+                overwrite=overwrite,
+                reporter=progress,
+                cancel=cancel,
+                **proof.options,
+            )
+        except VerificationError as error:
+            result, is_wrong = error.result, True
     if console.json_wanted:
         console.object(result.to_dict())
     else:
         console.lines(summary(result))
+        if result.verification is not None:
+            console.lines(verification_lines(result.verification, colour=console.colour))
+    if is_wrong:
+        raise click.exceptions.Exit(1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterable
 from fractions import Fraction
 
 from ffzero.timebase import format_time
 
-__all__ = ["bit_rate", "byte_count", "clock", "count", "number", "printable", "seconds"]
+__all__ = ["bit_rate", "byte_count", "clock", "count", "number", "printable", "seconds", "shell_line"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -56,3 +58,18 @@ def count(value: int, noun: str) -> str:
 def number(value: Fraction | float) -> str:
     """Return a number with at most three decimals: ``25``, ``29.97``."""
     return f"{float(value):.3f}".rstrip("0").rstrip(".")
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return a command line to paste into a shell; control characters are written as bash and zsh read them."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    if all(char.isprintable() for char in word):
+        return shlex.quote(word)
+    text = "".join(
+        char if char.isprintable() and char not in "\\'" else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in word
+    )
+    return f"$'{text}'"

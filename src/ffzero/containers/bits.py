@@ -1,18 +1,45 @@
-"""Bits of a raw byte sequence payload (H.264 §7.2, HEVC §9.2), and the removal of emulation prevention."""
+"""Bits of a raw byte sequence payload (H.264 §7.2, HEVC §9.2), and emulation prevention."""
 
 from __future__ import annotations
 
+import re
+
 from ffzero.errors import InvalidDataError, TruncatedError
 
-__all__ = ["BitReader", "unescape"]
+__all__ = ["BitReader", "bit_string", "escape", "exp_golomb", "signed_exp_golomb", "unescape"]
 
 _EXP_GOLOMB_WINDOW_BYTES = 9
 _MAX_LEADING_ZEROS = 32
+_EMULATION = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 
 
 def unescape(nal: bytes) -> bytes:
     """Return ``nal`` without its emulation prevention bytes (H.264 §7.3.1, HEVC §7.3.1.1); a copy if it has any."""
     return nal.replace(b"\x00\x00\x03", b"\x00\x00")
+
+
+def escape(rbsp: bytes) -> bytes:
+    """Return ``rbsp`` with emulation prevention bytes: what ``unescape`` takes back."""
+    escaped = _EMULATION.sub(b"\x00\x00\x03", rbsp)
+    # Only cabac_zero_words end in zero; then the NAL unit ends in an escape of nothing (H.264 §7.4.1).
+    return escaped + (b"\x03" if escaped.endswith(b"\0") else b"")
+
+
+def bit_string(data: bytes, count: int) -> str:
+    """Return the first ``count`` bits of ``data`` as a string of 0 and 1."""
+    size = (count + 7) // 8
+    return f"{int.from_bytes(data[:size]):0{size * 8}b}"[:count]
+
+
+def exp_golomb(value: int) -> str:
+    """Return ``value`` as ue(v), a string of 0 and 1 (H.264 §9.1)."""
+    code = f"{value + 1:b}"
+    return "0" * (len(code) - 1) + code
+
+
+def signed_exp_golomb(value: int) -> str:
+    """Return ``value`` as se(v), a string of 0 and 1 (H.264 §9.1.1)."""
+    return exp_golomb(2 * value - 1 if value > 0 else -2 * value)
 
 
 class BitReader:

@@ -24,7 +24,8 @@ _MAX_DPB_MACROBLOCKS = {
 class H264Vui:
     """Video usability information (§E.1.1). Equality is that of meaning: ``timing`` and ``has_hrd`` do not count.
 
-    ``num_reorder_frames`` and ``max_dec_frame_buffering`` are ``None`` where not transmitted.
+    ``num_reorder_frames`` and ``max_dec_frame_buffering`` are ``None`` where not transmitted. ``restriction_bit`` is
+    where bitstream_restriction_flag stands, in bits of the payload free of escapes; ``None`` where there is no VUI.
     """
 
     signal: VideoSignal = field(default_factory=VideoSignal)
@@ -33,6 +34,7 @@ class H264Vui:
     max_dec_frame_buffering: int | None = None
     timing: Timing | None = field(default=None, compare=False)
     has_hrd: bool = field(default=False, compare=False)
+    restriction_bit: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class H264Sps:
 
     ``scaling`` holds the eight or twelve scaling lists as transmitted (``None``: fall back), or is ``None`` where flat.
     ``poc_cycle`` is (delta_always_zero, offsets ...) of poc type 1. ``crop`` is (left, right, top, bottom) in
-    luma samples.
+    luma samples. ``gaps_bit`` is where gaps_in_frame_num_value_allowed_flag stands, in bits of the payload free
+    of escapes.
     """
 
     id: int
@@ -60,6 +63,7 @@ class H264Sps:
     poc_cycle: tuple[int, ...]
     max_num_ref_frames: int
     gaps_allowed: bool
+    gaps_bit: int = field(compare=False)
     width_macroblocks: int
     height_map_units: int
     frame_mbs_only: bool
@@ -117,7 +121,8 @@ def parse_h264_sps(nal: bytes) -> H264Sps:
     poc_type = bits.ue(2)
     log2_max_poc_lsb = 4 + bits.ue(12) if poc_type == 0 else 0
     poc_cycle = _poc_cycle(bits) if poc_type == 1 else ()
-    max_refs, gaps = bits.ue(16), bits.flag()
+    max_refs = bits.ue(16)
+    gaps_bit, gaps = bits.position_bits, bits.flag()
     width, height = bits.ue(_MAX_SIDE_MACROBLOCKS) + 1, bits.ue(_MAX_SIDE_MACROBLOCKS) + 1
     frame_mbs_only = bits.flag()
     adaptive = not frame_mbs_only and bits.flag()
@@ -143,6 +148,7 @@ def parse_h264_sps(nal: bytes) -> H264Sps:
         poc_cycle=poc_cycle,
         max_num_ref_frames=max_refs,
         gaps_allowed=gaps,
+        gaps_bit=gaps_bit,
         width_macroblocks=width,
         height_map_units=height,
         frame_mbs_only=frame_mbs_only,
@@ -206,6 +212,7 @@ def _vui(bits: BitReader) -> H264Vui:
         bits.skip(1)
     pic_struct = bits.flag()
     reorder = buffering = None
+    restriction_bit = bits.position_bits
     # Some encoders cut the VUI off here; what is not there is as if not transmitted.
     if bits.remaining_bits and bits.flag():
         bits.skip(1)
@@ -219,4 +226,5 @@ def _vui(bits: BitReader) -> H264Vui:
         max_dec_frame_buffering=buffering,
         timing=timing,
         has_hrd=present > 0,
+        restriction_bit=restriction_bit,
     )

@@ -8,15 +8,14 @@ Clauses are those of ITU-T H.264 (08/2021).
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ffzero.containers.bits import unescape
 from ffzero.containers.h264 import H264NalType
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.containers.h264_references import Effect, ReferencePictures
-from ffzero.containers.h264_slice_header import Marking, SliceHeader, slice_header, slice_pps_id
+from ffzero.containers.h264_slice_data import with_marking, with_nal_units
+from ffzero.containers.h264_slice_header import SliceHeader, slice_header, slice_pps_id
 from ffzero.containers.nal_units import NalSpan, iter_length_prefixed
 from ffzero.errors import InvalidDataError
 
@@ -25,8 +24,6 @@ __all__ = ["SliceHeader", "slice_header", "stale_window", "without_stale_marking
 _SLICES = frozenset({H264NalType.SLICE, H264NalType.PARTITION_A, H264NalType.IDR})
 _PARAMETER_SETS = frozenset({H264NalType.SPS, H264NalType.PPS})
 _WINDOW_PER_REFERENCE = 4
-_EMULATION = re.compile(rb"\x00\x00(?=[\x00-\x03])")
-_PCM_CHROMA_SAMPLES = {0: 0, 1: 128, 2: 256, 3: 512}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,7 @@ class _Cleaner:
             edits += _edits(picture, effect)
             if self.done:
                 break
-        return _with_nal_units(sample, self._nal_length_size, edits) if edits else None
+        return with_nal_units(sample, self._nal_length_size, edits) if edits else None
 
     def _takes(self, first: _Slice) -> bool:
         """Whether the picture of this slice follows on the ones before; an IDR picture or a new SPS ends all."""
@@ -170,88 +167,21 @@ def _picture_key(part: _Slice) -> tuple[int, bool, bool, bool, int | None, int]:
 
 
 def _edits(picture: list[_Slice], effect: Effect) -> list[tuple[NalSpan, bytes]]:
-    """Return the picture's slices without what has no effect: all of them or none."""
+    """Return the picture's slices without what has no effect: all of them or none.
+
+    Without an operation the mode becomes that of the sliding window. It un-references nothing here, for where an
+    operation of the whole stream frees the place of a picture that is gone, the ones that are left do not fill all
+    places; and a decoder that inferred missing frames at the cut lets go of the oldest of those.
+    """
     first = picture[0].header
     if any((part.header.adaptive, part.header.marking) != (first.adaptive, first.marking) for part in picture):
         raise InvalidDataError("the slices of a picture differ in dec_ref_pic_marking()")
     operations = effect.operations
     if operations == first.marking or (operations and not effect.makes_room):
         return []
-    edits = [(part.span, nal) for part in picture if (nal := _with_marking(part, operations)) is not None]
+    edits = [
+        (part.span, nal)
+        for part in picture
+        if (nal := with_marking(part.nal, part.header, operations, part.sps, cabac=part.cabac)) is not None
+    ]
     return edits if len(edits) == len(picture) else []
-
-
-def _with_marking(part: _Slice, operations: tuple[Marking, ...]) -> bytes | None:
-    """Return the slice's NAL unit with other operations, or ``None`` where slice data cannot follow the header.
-
-    Without an operation the mode becomes that of the sliding window. It un-references nothing here, for where an
-    operation of the whole stream frees the place of a picture that is gone, the ones that are left do not fill all
-    places; and a decoder that inferred missing frames at the cut lets go of the oldest of those.
-    """
-    body = part.nal.rstrip(b"\0")
-    padding = part.nal[len(body) :]
-    rbsp = unescape(body)
-    start, stop = part.header.marking_bits
-    end = part.header.end_bits
-    head = f"{int.from_bytes(rbsp[: (end + 7) // 8]):0{(end + 7) // 8 * 8}b}"
-    head = head[:start] + _marking_bits(operations) + head[stop:end]
-    shifted = _before_cabac_data(head, rbsp, end) if part.cabac else _before_cavlc_data(head, rbsp, end, part.sps)
-    if shifted is None:
-        return None
-    escaped = _EMULATION.sub(b"\x00\x00\x03", shifted)
-    # Only cabac_zero_words end in zero; then the NAL unit ends in an escape of nothing (§7.4.1).
-    return escaped + (b"\x03" if escaped.endswith(b"\0") else b"") + padding
-
-
-def _marking_bits(operations: tuple[Marking, ...]) -> str:
-    """Write dec_ref_pic_marking() of a picture that is not IDR (§7.3.3.3)."""
-    if not operations:
-        return "0"
-    return "1" + "".join(_ue(value) for code, arguments in operations for value in (code, *arguments)) + _ue(0)
-
-
-def _ue(value: int) -> str:
-    code = f"{value + 1:b}"
-    return "0" * (len(code) - 1) + code
-
-
-def _before_cabac_data(head: str, rbsp: bytes, end_bits: int) -> bytes:
-    """Join a header and CABAC slice data, which is aligned by one bits (§7.3.4): its bytes stay."""
-    aligned = (end_bits + 7) // 8
-    if (fill := -end_bits % 8) and rbsp[aligned - 1] & (1 << fill) - 1 != (1 << fill) - 1:
-        raise InvalidDataError("cabac_alignment_one_bit is zero", offset_bytes=aligned - 1, expected=1, found=0)
-    head += "1" * (-len(head) % 8)
-    return int(head, 2).to_bytes(len(head) // 8) + rbsp[aligned:]
-
-
-def _before_cavlc_data(head: str, rbsp: bytes, end_bits: int, sps: H264Sps) -> bytes | None:
-    """Join a header and CAVLC slice data, which follows without alignment and ends in the RBSP trailing bits."""
-    value = int.from_bytes(rbsp)
-    count = len(rbsp) * 8 - end_bits
-    if (len(head) - end_bits) % 8 and count >= _pcm_macroblock_bits(sps):
-        return None
-    value &= (1 << count) - 1
-    if value == 0:
-        raise InvalidDataError("a slice has no RBSP stop bit", offset_bytes=len(rbsp))
-    zeros = (value & -value).bit_length() - 1
-    value, count = value >> zeros, count - zeros
-    total = len(head) + count
-    fill = -total % 8
-    return ((int(head, 2) << count | value) << fill).to_bytes((total + fill) // 8)
-
-
-def _pcm_macroblock_bits(sps: H264Sps) -> int:
-    """Return the size of the samples of an I_PCM macroblock: slice data shorter than that has none (§7.3.5)."""
-    chroma = 0 if sps.separate_planes else _PCM_CHROMA_SAMPLES[sps.chroma_format]
-    return 256 * sps.bit_depth_luma + chroma * sps.bit_depth_chroma
-
-
-def _with_nal_units(sample: bytes, nal_length_size: int, edits: list[tuple[NalSpan, bytes]]) -> bytes:
-    """Put NAL units in the place of others, in order, with their lengths."""
-    parts, position = [], 0
-    for (offset, length), nal in edits:
-        if len(nal) >> 8 * nal_length_size:
-            raise InvalidDataError("a NAL unit is too long for its length field", expected=nal_length_size)
-        parts += [sample[position : offset - nal_length_size], len(nal).to_bytes(nal_length_size), nal]
-        position = offset + length
-    return b"".join([*parts, sample[position:]])

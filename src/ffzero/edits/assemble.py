@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 
-import numpy as np
-
-from ffzero.containers.isobmff.byte_runs import byte_runs
 from ffzero.containers.isobmff.metadata import (
     NeroChapter,
     read_nero_chapters,
@@ -17,24 +13,20 @@ from ffzero.containers.isobmff.metadata import (
 )
 from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.sample_table import SampleTable
-from ffzero.containers.isobmff.writer import BLOCK, OutputMovie, OutputTrack, Payload, shifted, write_movie
-from ffzero.containers.nal import RandomAccess
+from ffzero.containers.isobmff.writer import OutputMovie, OutputTrack, write_movie
 from ffzero.edits.cues import empty_cue
 from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.media import Media
-from ffzero.edits.sequence import Laid, Part, lay_cues, lay_pictures, lay_sound, lay_timecode
+from ffzero.edits.open_joints import rewritten_start
+from ffzero.edits.payload import lay_payload
+from ffzero.edits.sequence import Laid, Placed, lay_cues, lay_pictures, lay_sound, lay_timecode
+from ffzero.edits.sound.joined import has_coded_sound, lay_joined_sound
 from ffzero.edits.takes import Take
-from ffzero.errors import TruncatedError
-from ffzero.extents.base import ByteSource
-from ffzero.extents.rope import Extent, Literal, Rope
+from ffzero.extents.rope import Extent, Rope
 from ffzero.timebase import Rounding, common_timescale, rescale
 
 __all__ = ["Assembly", "assemble"]
 
-_BRIDGED_GAP_BYTES = 8192
-"""Gaps up to this between wanted chunks are taken along: cheaper than another extent with a phase of its own."""
-_PHASED_RUN_BYTES = 65536
-"""Runs from this size on get filler before them, so that their blocks can be shared."""
 _MAX_KEPT_BOX_BYTES = 1 << 30
 _NOT_CARRIED = frozenset(
     {"ftyp", "moov", "mdat", "free", "skip", "wide", "moof", "mfra", "sidx", "ssix", "styp", "prft", "emsg", "pnot"}
@@ -61,7 +53,7 @@ def assemble(layout: Layout) -> Assembly:
     """Return the file that a layout without renders makes. Reads timecode samples (four bytes each), nothing else."""
     warnings: list[str] = []
     laid = [_lay(track, layout) for track in layout.tracks]
-    payload, tables = _payload(layout, laid)
+    payload, tables = lay_payload([piece.request.media.box.source for piece in layout.pieces], laid)
     scales = [table.timescale for table in tables]
     timescale = common_timescale(scales, limit=2**32 - 1) or max(scales)
     kept = {track.model.id for track in layout.tracks}
@@ -91,9 +83,7 @@ def assemble(layout: Layout) -> Assembly:
 
 def _lay(track: TrackLayout, layout: Layout) -> Laid:
     if track.role == "video":
-        media = layout.pieces[track.placed[0].piece].request.media
-        first = replace(track.placed[0], rewritten=_stale_markings(media, track.placed[0].take))
-        return lay_pictures([first, *track.placed[1:]], track.timescale)
+        return lay_pictures(_with_clean_starts(track.placed, layout), track.timescale)
     if track.role in ("text", "chapters"):
         empty = empty_cue(track.model.entries[0].codec)
         total = layout.duration if track.role == "text" else None  # an empty last title would be a chapter
@@ -101,23 +91,25 @@ def _lay(track: TrackLayout, layout: Layout) -> Laid:
     if track.role == "timecode" and all(item.take.track.entries[0].timecode for item in track.placed):
         medias = [layout.pieces[item.piece].request.media for item in track.placed]
         counters = [
-            [_timecode_counter(media, item.take.track, number) for number in range(item.take.first, item.take.stop)]
+            [_timecode_counter(media, item.take.track, number) for number in range(item.own.first, item.own.stop)]
             for media, item in zip(medias, track.placed, strict=True)
         ]
         return lay_timecode(track.placed, track.timescale, counters)
+    if has_coded_sound(track.placed):
+        return lay_joined_sound(track.placed, track.timescale)
     return lay_sound(track.placed, track.timescale)
 
 
-def _stale_markings(media: Media, take: Take) -> dict[int, bytes]:
-    """Return samples of an open start without the commands that speak of pictures before it; see ``h264_slices``."""
-    entry = media.entry_of(take.track, take.first)
-    if take.access is not RandomAccess.OPEN or entry.avc is None:
-        return {}
-    from ffzero.containers.h264_slices import without_stale_markings  # for open starts only
-
-    samples = takewhile(lambda data: data is not None, (media.sample_bytes(take.track, n) for n in take.kept()))
-    sets = (*entry.avc.sps, *entry.avc.pps)
-    return without_stale_markings(filter(None, samples), entry.avc.nal_length_size, sets)
+def _with_clean_starts(placed: Sequence[Placed], layout: Layout) -> list[Placed]:
+    """Return picture takes with those samples rewritten that could not stand where they now do."""
+    found: list[Placed] = []
+    for item in placed:
+        if isinstance(item.take, Take):
+            media = layout.pieces[item.piece].request.media
+            before = found[-1].take if found else None
+            item = replace(item, rewritten=rewritten_start(media, item.take, before))
+        found.append(item)
+    return found
 
 
 def _timecode_counter(media: Media, track: Track, sample: int) -> int:
@@ -127,76 +119,6 @@ def _timecode_counter(media: Media, track: Track, sample: int) -> int:
     data = bytearray(4)
     media.box.source.readinto_at(int(offsets[0]), memoryview(data))
     return int.from_bytes(data, "big")
-
-
-def _payload(layout: Layout, laid: Sequence[Laid]) -> tuple[Payload, list[SampleTable]]:
-    """Lay the pieces' bytes one after another; returns them with each track's table in payload offsets."""
-    parts: list[tuple[int, int, Part]] = [
-        (track, number, part) for track, item in enumerate(laid) for number, part in enumerate(item.parts)
-    ]
-    builder = _PayloadBuilder()
-    placed: dict[tuple[int, int], SampleTable] = {}
-    for piece in range(len(layout.pieces)):
-        own = [(track, number, part.table) for track, number, part in parts if part.piece == piece]
-        if own:
-            source = layout.pieces[piece].request.media.box.source
-            starts, targets = builder.add_tables(source, [table for _, _, table in own])
-            for track, number, table in own:
-                placed[track, number] = shifted(table, starts, targets)
-    for track, number, part in parts:
-        if part.piece < 0:
-            placed[track, number] = shifted(
-                part.table, np.zeros(1, np.int64), np.array([builder.add_literal(part.literal)])
-            )
-    tables = [
-        SampleTable.concat([placed[track, number] for number in range(len(item.parts))])
-        for track, item in enumerate(laid)
-    ]
-    return Payload(rope=Rope.concat(builder.ropes), anchor=builder.anchor), tables
-
-
-class _PayloadBuilder:
-    """Appends runs of sources, each large one at the phase of the first (see ``Payload.anchor``)."""
-
-    def __init__(self) -> None:
-        self.ropes: list[Rope] = []
-        self.length = 0
-        self.anchor: tuple[int, int] | None = None
-
-    def add_literal(self, data: bytes) -> int:
-        at = self.length
-        self.ropes.append(Rope([Literal(data)]))
-        self.length += len(data)
-        return at
-
-    def add_tables(self, source: ByteSource, tables: Sequence[SampleTable]) -> tuple[np.ndarray, np.ndarray]:
-        """Append the bytes of all chunks; returns where each run of the source began and where it now begins."""
-        starts, ends = byte_runs(tables, max_gap_bytes=_BRIDGED_GAP_BYTES)
-        if len(ends) and int(ends[-1]) > source.size_bytes:
-            raise TruncatedError(
-                "samples of the clip lie beyond the end of the file",
-                path=source.name,
-                offset_bytes=source.size_bytes,
-                expected=f"{int(ends[-1])} bytes",
-                found=source.size_bytes,
-                hint="The file is incomplete; a clip that ends earlier can still be made",
-            )
-        targets = np.empty(len(starts), np.int64)
-        for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            targets[index] = self._add_run(source, start, end - start)
-        return starts, targets
-
-    def _add_run(self, source: ByteSource, start: int, length: int) -> int:
-        if length >= _PHASED_RUN_BYTES:
-            if self.anchor is None:
-                self.anchor = (self.length, start)
-            filler = (start - self.anchor[1] - (self.length - self.anchor[0])) % BLOCK
-            if filler:
-                self.add_literal(bytes(filler))
-        at = self.length
-        self.ropes.append(Rope([Extent(source, start, length)]))
-        self.length += length
-        return at
 
 
 def _output_track(

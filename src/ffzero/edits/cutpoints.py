@@ -21,7 +21,7 @@ from ffzero.containers.isobmff.search import Shown, first_pts_at_or_after, shown
 from ffzero.containers.nal import AccessUnit, RandomAccess
 from ffzero.edits.takes import Take, usual_duration
 
-__all__ = ["Peek", "closed_stop", "next_clean_sync", "take_pictures", "take_sound"]
+__all__ = ["Peek", "closed_stop", "splice_points", "take_pictures", "take_sound"]
 
 Peek = Callable[[Track, int], AccessUnit | None]
 """Says what sample ``n`` of a track is, or ``None`` where its codec has no access units that ffzero reads."""
@@ -181,22 +181,26 @@ def _none_earlier(table: SampleTable, first: int, ticks: int) -> bool:
     return bound <= first or int(table.pts_column(first, bound).min()) > ticks
 
 
-def next_clean_sync(track: Track, after_pts: int, peek: Peek) -> int | None:
-    """Return the first sample shown after ``after_pts`` ticks at which a decoder starts afresh, or ``None``."""
+def splice_points(track: Track, after_pts: int, before_pts: int, peek: Peek) -> Iterator[int]:
+    """Yield the samples shown between two times (ticks, both exclusive) from which a decoder can go on after others.
+
+    Either it starts afresh there, or it is right but for leading pictures, which must be left out then.
+    """
     table = track.table
     numbers = table.sync_candidates()
-    _, most = table.composition_range
+    least, most = table.composition_range
     first = table.first_at_or_after_dts(after_pts - most)
     if numbers is None:
-        return first if first < table.count else None
+        numbers = np.arange(first, min(table.count, table.first_at_or_after_dts(before_pts - least)))
     for position in range(int(np.searchsorted(numbers, first)), len(numbers)):
         candidate = int(numbers[position])
-        if table.pts(candidate) <= after_pts:
+        if table.dts(candidate) + least >= before_pts:
+            return
+        if not after_pts < table.pts(candidate) < before_pts:
             continue
         unit = peek(track, candidate)
-        if unit is None or unit.random_access is RandomAccess.CLOSED:
-            return candidate
-    return None
+        if unit is None or unit.random_access in (RandomAccess.CLOSED, RandomAccess.OPEN):
+            yield candidate
 
 
 def take_sound(track: Track, span: Span, low: int, high: int, *, preroll: int, packet_ticks: int = 0) -> Take | None:

@@ -13,14 +13,18 @@ from typing import IO, Any
 from ffzero.containers.detect import container_for_output
 from ffzero.edits.assemble import assemble
 from ffzero.edits.inputs import require_media
+from ffzero.edits.key_marks import key_times
 from ffzero.edits.layout import Layout, PieceRequest
 from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
 from ffzero.edits.planner import lay_out
+from ffzero.edits.rendered import Rendered
+from ffzero.edits.rendering import default_renderer
+from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.errors import UnsupportedError, UsageError
 from ffzero.extents.reader import RopeReader
 from ffzero.extents.rope import Rope
-from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
+from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult, no_report
 from ffzero.storage.sinks import FileSink
 
 __all__ = ["open_clip", "plan_clip", "rope_of", "write_clip"]
@@ -31,17 +35,29 @@ _READ_BUFFER_BYTES = 1 << 20
 @dataclass(frozen=True, kw_only=True)
 class _Prepared:
     plan: Plan
-    rope: Rope | None
-    header_extent_bytes: int = 0
+    rope: Rope
+    other_extent_bytes: int
+    """What is taken from files, but is no sample of a source: parts of old headers, coded samples held in a file."""
+    rendered_bytes: int
 
 
-def _prepare(pieces: Sequence[Piece], boundary: str) -> _Prepared:
-    """Plan a clip of MP4/MOV sources down to its bytes, where nothing has to be rendered."""
+def _lay_out(pieces: Sequence[Piece], boundary: str, audio: str | None) -> tuple[Layout, Plan]:
+    """Plan a clip of MP4/MOV sources."""
     requests = []
     for piece in pieces:
         assert piece.input.media is not None
-        requests.append(PieceRequest(media=piece.input.media, start=piece.start or Fraction(0), end=piece.end))
-    layout = lay_out(requests, boundary)
+        start = piece.start or Fraction(0)
+        requests.append(
+            PieceRequest(
+                media=piece.input.media,
+                start=start,
+                end=piece.end,
+                effects=piece.effects,
+                sound_effects=piece.sound_effects,
+                like=None if piece.like is None else piece.like.media,
+            )
+        )
+    layout = lay_out(requests, boundary, audio)
     plan = Plan(
         method="rope",
         boundary=boundary,
@@ -50,18 +66,55 @@ def _prepare(pieces: Sequence[Piece], boundary: str) -> _Prepared:
         duration_s=layout.duration,
         frames_copied=layout.frames,
         warnings=layout.warnings,
+        keyframes=key_times(layout),
     )
+    return layout, plan
+
+
+def _prepare(
+    pieces: Sequence[Piece],
+    boundary: str,
+    audio: str | None,
+    *,
+    reporter: Reporter = no_report,
+    cancel: CancelToken | None = None,
+) -> _Prepared:
+    """Plan a clip of MP4/MOV sources down to its bytes; what has to be rendered is rendered."""
+    layout, plan = _lay_out(pieces, boundary, audio)
+    plan.require_possible()
     if plan.needs_render:
-        return _Prepared(plan=plan, rope=None)
+        from ffzero.edits.coded import coded_layout
+
+        layout = coded_layout(layout, default_renderer(), reporter=reporter, cancel=cancel)
+        plan = replace(plan, segments=layout.segments, warnings=layout.warnings)
+    return _assembled(layout, plan)
+
+
+def _assembled(layout: Layout, plan: Plan) -> _Prepared:
     assembly = assemble(layout)
+    rendered, stored = _rendered_bytes(layout)
     plan = replace(
         plan,
         bytes_total=assembly.rope.length,
-        bytes_header=assembly.header_bytes,
+        bytes_header=assembly.header_bytes - (rendered - stored),
         extents=assembly.extents,
         warnings=tuple(dict.fromkeys((*plan.warnings, *assembly.warnings))),
     )
-    return _Prepared(plan=plan, rope=assembly.rope, header_extent_bytes=assembly.header_extent_bytes)
+    return _Prepared(
+        plan=plan,
+        rope=assembly.rope,
+        other_extent_bytes=assembly.header_extent_bytes + stored,
+        rendered_bytes=rendered,
+    )
+
+
+def _rendered_bytes(layout: Layout) -> tuple[int, int]:
+    """Return how many bytes were coded anew, and how many of them lie in temporary files."""
+    takes = [item.take for track in layout.tracks for item in track.placed]
+    ropes = [take.rope for take in takes if isinstance(take, Rendered)]
+    sound = sum(len(take.data) for take in takes if isinstance(take, RenderedSound))
+    pictures = sum(rope.length for rope in ropes)
+    return pictures + sound, pictures - sum(rope.literal_bytes for rope in ropes)
 
 
 def _piece_data(layout: Layout) -> list[Mapping[str, Any]]:
@@ -89,10 +142,13 @@ def _is_plain_file_name(output: str | os.PathLike[str]) -> bool:
     return not (os.path.exists(output) and not os.path.isfile(output))
 
 
-def plan_clip(pieces: Sequence[Piece], boundary: str, output: str | os.PathLike[str] | None) -> Plan:
+def plan_clip(
+    pieces: Sequence[Piece], boundary: str, output: str | os.PathLike[str] | None, audio: str | None = None
+) -> Plan:
     """See ``Clip.plan``."""
     if _goes_by_rope(pieces, output):
-        return _prepare(pieces, boundary).plan
+        layout, plan = _lay_out(pieces, boundary, audio)
+        return plan if plan.needs_render else _assembled(layout, plan).plan
     if output is None:
         output = "clip" + os.path.splitext(pieces[0].input.path)[1]
     return _remux_plan(pieces, boundary, output)[0]
@@ -103,6 +159,7 @@ def write_clip(
     output: str | os.PathLike[str],
     *,
     boundary: str,
+    audio: str | None,
     overwrite: bool,
     fsync: bool,
     reporter: Reporter,
@@ -119,17 +176,18 @@ def write_clip(
         result = execute_remux(remux, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
         return replace(result, warnings=tuple(dict.fromkeys((*plan.warnings, *result.warnings))))
     reporter(ProgressEvent(stage="plan", done=0, total=None))
-    prepared = _prepare(pieces, boundary)
-    prepared.plan.require_no_render()
-    assert prepared.rope is not None and prepared.plan.bytes_header is not None
+    prepared = _prepare(pieces, boundary, audio, reporter=reporter, cancel=cancel)
+    assert prepared.plan.bytes_header is not None
     copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel)
     return WriteResult(
         output=os.fsdecode(output),
         bytes_total=copied.bytes_total,
         bytes_shared=copied.bytes_shared,
-        bytes_copied=copied.bytes_copied - prepared.header_extent_bytes,
+        bytes_copied=copied.bytes_copied - prepared.other_extent_bytes,
+        bytes_rendered=prepared.rendered_bytes,
         bytes_header=prepared.plan.bytes_header,
         frames_copied=prepared.plan.frames_copied,
+        frames_rendered=prepared.plan.frames_rendered,
         segments=tuple(segment.to_dict() for segment in prepared.plan.segments),
         elapsed_s=time.perf_counter() - started,
         warnings=prepared.plan.warnings,
@@ -137,24 +195,27 @@ def write_clip(
     )
 
 
-def rope_of(pieces: Sequence[Piece], boundary: str) -> Rope:
+def rope_of(pieces: Sequence[Piece], boundary: str, audio: str | None = None) -> Rope:
     """Return the file that a clip of MP4/MOV sources makes, as a rope. Raises ``RenderRequiredError`` and others."""
     require_media([piece.input for piece in pieces])
-    prepared = _prepare(pieces, boundary)
-    prepared.plan.require_no_render()
-    assert prepared.rope is not None
-    return prepared.rope
+    return _prepare(pieces, boundary, audio).rope
 
 
-def open_clip(pieces: Sequence[Piece], boundary: str) -> IO[bytes]:
+def open_clip(pieces: Sequence[Piece], boundary: str, audio: str | None = None) -> IO[bytes]:
     """See ``Clip.open``."""
-    return io.BufferedReader(RopeReader(rope_of(pieces, boundary)), buffer_size=_READ_BUFFER_BYTES)
+    return io.BufferedReader(RopeReader(rope_of(pieces, boundary, audio)), buffer_size=_READ_BUFFER_BYTES)
 
 
 def _remux_plan(pieces: Sequence[Piece], boundary: str, output: str | os.PathLike[str]) -> tuple[Plan, Any]:
     """Plan a stream copy through libav; its pieces start at key pictures whatever the boundary asked for."""
     from ffzero.containers.libav import RemuxPiece, plan_remux
 
+    if any(piece.effects or piece.sound_effects for piece in pieces):
+        raise UnsupportedError(
+            "effects need MP4 or MOV on both sides: other containers are only copied yet",
+            path=os.fsdecode(output),
+            hint="Write an MP4 or MOV file",
+        )
     if boundary not in ("auto", "keyframe"):
         if boundary not in ("edit-list", "render"):
             raise UsageError(f"unknown boundary {boundary!r}", expected="auto, keyframe, edit-list, render")

@@ -8,7 +8,9 @@ from fractions import Fraction
 from ffzero.containers.isobmff.model import Track
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Segment
+from ffzero.edits.rendering import PictureEffect
 from ffzero.edits.sequence import Placed
+from ffzero.edits.sound.rendering import SoundEffect
 from ffzero.edits.takes import Take
 
 __all__ = ["Layout", "PieceLayout", "PieceRequest", "TrackLayout"]
@@ -21,6 +23,9 @@ class PieceRequest:
     media: Media
     start: Fraction
     end: Fraction | None
+    effects: tuple[PictureEffect, ...] = ()
+    sound_effects: tuple[SoundEffect, ...] = ()
+    like: Media | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

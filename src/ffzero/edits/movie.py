@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -14,11 +15,15 @@ from ffzero.containers.isobmff.expand import sample_index
 from ffzero.edits.clip import Clip
 from ffzero.edits.inputs import Input, open_input, require_media
 from ffzero.edits.media import Media
+from ffzero.edits.parts.removal import TimeRange
 from ffzero.edits.pieces import Piece
+from ffzero.edits.rendering import PictureFunction
+from ffzero.edits.sound.rendering import SoundFunction
 from ffzero.errors import TimeRangeError, UsageError
+from ffzero.reporting import CancelToken, Reporter, no_report
 from ffzero.timebase import TimeLike, parse_time
 
-__all__ = ["Movie", "concat", "open_movie"]
+__all__ = ["Joinable", "Movie", "concat", "crossfade", "open_movie"]
 
 
 class Movie:
@@ -132,6 +137,44 @@ class Movie:
             raise TimeRangeError(f"the range ends at {end}, not after its start at {start or 0}")
         return Clip((Piece(input=self.input, start=first, end=stop),))
 
+    def remove(self, ranges: Iterable[TimeRange]) -> Clip:
+        """Return the clip of all but the ranges; see ``Clip.remove``."""
+        return self[:].remove(ranges)
+
+    def apply(self, effect: str | PictureFunction, start: TimeLike | None = None, end: TimeLike | None = None) -> Clip:
+        """Return the whole movie with an effect on the pictures of ``[start, end)``; see ``Clip.apply``."""
+        return self[:].apply(effect, start, end)
+
+    def apply_audio(
+        self, effect: str | SoundFunction, start: TimeLike | None = None, end: TimeLike | None = None
+    ) -> Clip:
+        """Return the whole movie with an effect on the sound of ``[start, end)``; see ``Clip.apply_audio``."""
+        return self[:].apply_audio(effect, start, end)
+
+    def split(
+        self,
+        at: Iterable[TimeLike] | None = None,
+        *,
+        every: TimeLike | None = None,
+        size_bytes: int | None = None,
+        chapters: bool = False,
+        scenes: bool | float = False,
+        boundary: str = "auto",
+        reporter: Reporter = no_report,
+        cancel: CancelToken | None = None,
+    ) -> list[Clip]:
+        """Return the movie's parts; see ``Clip.split``."""
+        return self[:].split(
+            at,
+            every=every,
+            size_bytes=size_bytes,
+            chapters=chapters,
+            scenes=scenes,
+            boundary=boundary,
+            reporter=reporter,
+            cancel=cancel,
+        )
+
 
 def open_movie(path: str | os.PathLike[str]) -> Movie:
     """Open and index a media file.
@@ -141,18 +184,41 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
     return Movie(open_input(path))
 
 
-def concat(items: Iterable[Clip | Movie | str | os.PathLike[str]]) -> Clip:
-    """Join clips, movies or paths (whole files) into one clip. Raises ``UsageError`` for an empty list."""
+Joinable = Clip | Movie | str | os.PathLike[str]
+
+
+def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
+    """Join clips, movies or paths (whole files) into one clip.
+
+    Where their pictures differ, those are coded anew that are unlike ``like`` (of a clip, its first piece's file), by
+    default unlike most of the clip: in its size with bars where the shape differs, its orientation, form, colour and
+    rate. Raises ``UsageError`` for an empty list.
+    """
     pieces: list[Piece] = []
     opened: dict[str, Input] = {}
     for item in items:
-        if isinstance(item, Clip):
-            pieces += item.pieces
-            continue
-        if isinstance(item, Movie):
-            source = item.input
-        else:
-            name = os.path.abspath(item)
-            source = opened.get(name) or opened.setdefault(name, open_input(item))
-        pieces.append(Piece(input=source, start=None, end=None))
-    return Clip(pieces)
+        pieces += item.pieces if isinstance(item, Clip) else (_whole(item, opened),)
+    if like is None:
+        return Clip(pieces)
+    wanted = like.pieces[0].input if isinstance(like, Clip) else _whole(like, opened).input
+    require_media([wanted])
+    return Clip(replace(piece, like=wanted) for piece in pieces)
+
+
+def _whole(item: Movie | str | os.PathLike[str], opened: dict[str, Input]) -> Piece:
+    """Return all of a movie or file; a file is opened once."""
+    if isinstance(item, Movie):
+        return Piece(input=item.input, start=None, end=None)
+    name = os.path.abspath(item)
+    if name not in opened:
+        opened[name] = open_input(item)
+    return Piece(input=opened[name], start=None, end=None)
+
+
+def crossfade(
+    first: Joinable, second: Joinable, duration: TimeLike | None = None, *, frames: int | None = None
+) -> Clip:
+    """Return the clip of ``first`` fading into ``second``; see ``Clip.crossfade``."""
+    opened: dict[str, Input] = {}
+    before, after = (item if isinstance(item, Clip) else Clip((_whole(item, opened),)) for item in (first, second))
+    return before.crossfade(after, duration, frames=frames)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ffzero.edits.plan_drawing import plan_html, plan_svg
 from ffzero.errors import RenderRequiredError
 from ffzero.timebase import format_time
 
@@ -21,7 +22,8 @@ class Copy:
     """Samples taken as they are.
 
     ``start_s`` and ``end_s`` are on the clip's timeline, ``source_start_s`` on the input's. ``samples`` counts the
-    samples written, of which ``hidden_before`` and ``hidden_after`` are there for the decoder only.
+    samples written, of which ``hidden_before`` and ``hidden_after`` are there for the decoder only; ``drops`` are the
+    ranges of sample numbers that are left out. ``output_track`` is the ID of the track that they come to lie in.
     """
 
     piece: int
@@ -37,6 +39,8 @@ class Copy:
     hidden_before: int = 0
     hidden_after: int = 0
     reason: str = ""
+    drops: tuple[tuple[int, int], ...] = ()
+    output_track: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -54,6 +58,7 @@ class Copy:
             "hidden_before": self.hidden_before,
             "hidden_after": self.hidden_after,
             "reason": self.reason,
+            "output_track": self.output_track,
         }
 
 
@@ -62,6 +67,9 @@ class Render:
     """Frames to code anew: those of the input's track with time in ``[source_start_s, source_end_s)``.
 
     ``decode_from_sample`` is where decoding them starts; ``None`` where nothing of the input can be decoded for it.
+    ``start_s`` and ``end_s`` are on the clip's timeline; ``None`` for what ffzero can only name and not render.
+    ``output_track`` is the ID of the track that they come to lie in; ``is_altered`` says that they are not to look like
+    the source: an effect is applied, or they are made to match another input.
     """
 
     piece: int
@@ -73,6 +81,14 @@ class Render:
     frames: int
     decode_from_sample: int | None
     reason: str
+    start_s: Fraction | None = None
+    end_s: Fraction | None = None
+    output_track: int = 0
+    is_altered: bool = False
+
+    @property
+    def is_possible(self) -> bool:
+        return self.start_s is not None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -83,9 +99,12 @@ class Render:
             "kind": self.kind,
             "source_start_s": float(self.source_start_s),
             "source_end_s": float(self.source_end_s),
+            "start_s": None if self.start_s is None else float(self.start_s),
+            "end_s": None if self.end_s is None else float(self.end_s),
             "frames": self.frames,
             "decode_from_sample": self.decode_from_sample,
             "reason": self.reason,
+            "output_track": self.output_track,
         }
 
     def __str__(self) -> str:
@@ -116,6 +135,8 @@ class Plan:
     explanation: str = ""
     """What ``str()`` gives instead of the segments, where the plan is another engine's."""
     warnings: tuple[str, ...] = ()
+    keyframes: tuple[Fraction, ...] = ()
+    """Times of the copied key pictures on the clip's timeline, for drawing; none where they are very many."""
 
     @property
     def renders(self) -> tuple[Render, ...]:
@@ -129,12 +150,13 @@ class Plan:
     def frames_rendered(self) -> int:
         return sum(segment.frames for segment in self.renders if segment.kind == "video")
 
-    def require_no_render(self) -> None:
-        """Raise ``RenderRequiredError``, naming the frames and why, where something would have to be coded anew."""
-        if not self.renders:
+    def require_possible(self) -> None:
+        """Raise ``RenderRequiredError``, naming the frames and why, where something cannot be coded anew."""
+        impossible = [render for render in self.renders if not render.is_possible]
+        if not impossible:
             return
-        listed = "; ".join(map(str, self.renders[:4]))
-        more = f"; and {len(self.renders) - 4} more" if len(self.renders) > 4 else ""
+        listed = "; ".join(map(str, impossible[:4]))
+        more = f"; and {len(impossible) - 4} more" if len(impossible) > 4 else ""
         raise RenderRequiredError(
             f"the clip needs frames coded anew, which this version cannot do yet: {listed}{more}",
             hint="Cut at keyframes (boundary='keyframe', --boundary keyframe) to copy everything",
@@ -154,7 +176,16 @@ class Plan:
             "extents": self.extents,
             "needs_render": self.needs_render,
             "warnings": list(self.warnings),
+            "keyframes_s": [float(time) for time in self.keyframes],
         }
+
+    def to_svg(self, *, width: int = 900) -> str:
+        """Return the plan as a picture, one SVG element: each track a bar, what of it is copied, what is coded anew."""
+        return plan_svg(self.to_dict(), width=width)
+
+    def _repr_html_(self) -> str:
+        """Show the picture and the explanation in a notebook."""
+        return plan_html(self.to_dict(), str(self))
 
     def __str__(self) -> str:
         return self.explanation or "\n".join(_lines(self))

@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
-from ffzero.edits.compatibility import Difference, explain
-from ffzero.edits.cutpoints import next_clean_sync
 from ffzero.edits.layout import PieceLayout
-from ffzero.edits.media import Media
 from ffzero.edits.plan import Copy, Render, Segment
+from ffzero.edits.rendered import Rendered
 from ffzero.edits.sequence import Placed
+from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.takes import Take
 
-__all__ = ["copied", "lacking", "mismatch", "missing", "unclean"]
+__all__ = ["front_reason", "mismatch", "tail_reason", "told"]
 
 
-def missing(role: str, number: int, piece: PieceLayout, model: Track) -> Iterable[Segment]:
-    """Pictures and sound that a piece lacks must be made; cues and data may simply be absent."""
-    if role not in ("video", "audio"):
-        return
-    yield Render(
-        piece=number,
-        input=piece.request.media.name,
-        track=model.id,
-        kind=role,
-        source_start_s=piece.start,
-        source_end_s=piece.end,
-        frames=0,
-        decode_from_sample=None,
-        reason=f"this input has no {role} track to match track {model.id} of the first",
-    )
-
-
-def lacking(pieces: Sequence[PieceLayout], other: Media, kind: str) -> Iterable[Segment]:
-    """Yield the pieces whose pictures or sound would have to be made: only ``other`` has a track of them."""
-    for number, piece in enumerate(pieces):
-        if piece.request.media is not other:
-            yield Render(
-                piece=number,
-                input=piece.request.media.name,
-                track=0,
-                kind=kind,
-                source_start_s=piece.start,
-                source_end_s=piece.end,
-                frames=0,
-                decode_from_sample=None,
-                reason=f"this input has no {kind} track, but {other.name} has",
-            )
-
-
-def mismatch(
-    number: int, piece: PieceLayout, track: Track, role: str, takes: Sequence[Take], differences: tuple[Difference, ...]
-) -> Render:
+def mismatch(number: int, piece: PieceLayout, track: Track, role: str, takes: Sequence[Take], unlike: str) -> Render:
+    """Name what of a piece cannot stand beside the others', nor be coded like it."""
     return Render(
         piece=number,
         input=piece.request.media.name,
@@ -62,59 +27,76 @@ def mismatch(
         source_end_s=piece.end,
         frames=sum(take.shown for take in takes),
         decode_from_sample=takes[0].first if takes else None,
-        reason=f"cannot join the first input's {role}: {explain(differences)}",
+        reason=unlike,
     )
 
 
-def unclean(placed: Sequence[Placed], pieces: Sequence[PieceLayout], boundary: str) -> Iterable[Render]:
-    """Yield what must be rendered of a picture track: around interior boundaries, or all where no edit may hide."""
-    for index, item in enumerate(placed):
-        media = pieces[item.piece].request.media
-        if not item.take.starts_cleanly if index else item.take.hidden_before and boundary == "render":
-            yield _front_render(item, media, interior=index > 0)
-        if item.take.hidden_after and (index < len(placed) - 1 or boundary == "render"):
-            yield _tail_render(item, media, interior=index < len(placed) - 1)
+def front_reason(take: Take, *, is_joint: bool) -> str:
+    """Say why the first pictures of a take are coded anew."""
+    where = "a joint" if is_joint else "the start"
+    if take.hidden_before:
+        return f"{where} falls inside a group of pictures"
+    return f"{where} falls at a picture at which no decoder starts afresh (open group of pictures)"
 
 
-def _front_render(item: Placed, media: Media, *, interior: bool) -> Render:
-    take = item.take
-    sync = next_clean_sync(take.track, take.media_start, media.peek)
-    stop = take.media_stop if sync is None else min(take.media_stop, take.track.table.pts(sync))
-    where = "a joint" if interior else "the start"
-    reason = f"{where} falls inside a group of pictures"
-    if not take.hidden_before:
-        reason = f"{where} falls at a picture at which no decoder starts afresh (open group of pictures)"
-    return _render(item, media, take.media_start, stop, reason)
+def tail_reason(*, is_joint: bool) -> str:
+    """Say why the last pictures of a take are coded anew."""
+    return f"the last pictures before {'a joint' if is_joint else 'the end'} need later ones to decode"
 
 
-def _tail_render(item: Placed, media: Media, *, interior: bool) -> Render:
-    take, table = item.take, item.take.track.table
-    column = table.pts_column(max(take.first, take.stop - 256), take.stop)
-    late = int((column >= take.media_stop).argmax())
-    first = int(column[late:].min()) if late < len(column) else take.media_stop
-    where = "a joint" if interior else "the end"
-    return _render(item, media, first, take.media_stop, f"the last pictures before {where} need later ones to decode")
+def told(item: Placed, pieces: Sequence[PieceLayout], role: str) -> Segment:
+    """Return the segment that tells of what was placed."""
+    if isinstance(item.take, Rendered):
+        return _coded(item, item.take, pieces)
+    if isinstance(item.take, RenderedSound):
+        return _coded_sound(item, item.take, pieces)
+    return _copied(item, item.take, pieces, role)
 
 
-def _render(item: Placed, media: Media, first: int, stop: int, reason: str) -> Render:
-    take = item.take
-    column = take.track.table.pts_column(take.first, take.stop)
-    shift = take.start - take.media_start
+def _coded(item: Placed, rendered: Rendered, pieces: Sequence[PieceLayout]) -> Render:
+    media = pieces[item.piece].request.media
     return Render(
         piece=item.piece,
         input=media.name,
-        track=take.track.id,
+        track=rendered.track.id,
         kind="video",
-        source_start_s=media.seconds(take.track, first + shift),
-        source_end_s=media.seconds(take.track, stop + shift),
-        frames=int(((column >= first) & (column < stop)).sum()),
-        decode_from_sample=take.first,
-        reason=reason,
+        source_start_s=media.seconds(rendered.track, rendered.start),
+        source_end_s=media.seconds(rendered.track, rendered.start + rendered.media_stop - rendered.media_start),
+        frames=rendered.shown,
+        decode_from_sample=None if rendered.job.is_blank else rendered.job.decode_first,
+        reason=rendered.reason,
+        start_s=item.at_s,
+        end_s=item.end_s,
+        is_altered=_is_altered(rendered),
     )
 
 
-def copied(item: Placed, pieces: Sequence[PieceLayout], role: str) -> Copy:
-    take = item.take
+def _is_altered(rendered: Rendered) -> bool:
+    """Whether the pictures are not to look like the source's: they match another input, or an effect is applied."""
+    job = rendered.job
+    start = Fraction(rendered.start, rendered.track.timescale)
+    end = start + Fraction(rendered.media_stop - rendered.media_start, rendered.track.timescale)
+    return job.target is not None or any(effect.start < end and effect.end > start for effect in job.effects)
+
+
+def _coded_sound(item: Placed, rendered: RenderedSound, pieces: Sequence[PieceLayout]) -> Render:
+    return Render(
+        piece=item.piece,
+        input=pieces[item.piece].request.media.name,
+        track=rendered.track.id,
+        kind="audio",
+        source_start_s=rendered.source_start_s,
+        source_end_s=rendered.source_start_s + Fraction(rendered.samples, rendered.rate),
+        frames=rendered.shown,
+        decode_from_sample=None,
+        reason=rendered.reason,
+        start_s=item.at_s,
+        end_s=item.end_s,
+        is_altered=any(part.effects or part.media is None for part in rendered.job.parts),
+    )
+
+
+def _copied(item: Placed, take: Take, pieces: Sequence[PieceLayout], role: str) -> Copy:
     media = pieces[item.piece].request.media
     dropped = sum(stop - first for first, stop in take.drops)
     reason = take.note
@@ -135,4 +117,5 @@ def copied(item: Placed, pieces: Sequence[PieceLayout], role: str) -> Copy:
         hidden_before=take.hidden_before,
         hidden_after=take.hidden_after,
         reason=reason,
+        drops=take.drops,
     )

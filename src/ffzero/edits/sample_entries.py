@@ -23,6 +23,10 @@ class EntryPool:
         self.raw: list[bytes] = []
         self._entries: list[SampleEntry] = []
 
+    def reserve(self, description: int) -> None:
+        """Let one of the model's own entries be the first, to which all others are compared."""
+        self._place(self.model.entries[description])
+
     def mapping(self, track: Track, takes: Sequence[Take]) -> tuple[dict[int, int], tuple[Difference, ...]]:
         """Return track description -> output description for what is used, or why there is none."""
         used = sorted({number for take in takes for number in take.descriptions()})

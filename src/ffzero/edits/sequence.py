@@ -17,7 +17,10 @@ import numpy as np
 from ffzero.containers.isobmff.sample_entry import TimecodeFormat
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
+from ffzero.edits.rendered import Rendered
+from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.takes import Take
+from ffzero.extents.rope import Rope
 from ffzero.timebase import Rounding, rescale, to_ticks
 
 __all__ = ["Laid", "Part", "Placed", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
@@ -30,22 +33,33 @@ class Placed:
     """A take of piece ``piece``, to be shown from ``at_s`` to ``end_s`` on the clip's timeline."""
 
     piece: int
-    take: Take
+    take: Take | Rendered | RenderedSound
     at_s: Fraction
     end_s: Fraction
     descriptions: dict[int, int]
     """Sample entry numbers of the take's track, as numbers of the output track's."""
     rewritten: Mapping[int, bytes] = field(default_factory=dict)
     """New bytes of some of the kept samples, by their place among them."""
+    unlike: str = ""
+    """Why sound cannot stand beside that of other takes: all of it is to be coded like theirs."""
+
+    @property
+    def own(self) -> Take:
+        """The take, where it can only be of the source's own samples."""
+        assert isinstance(self.take, Take)
+        return self.take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Samples of one track that lie together: of piece ``piece``'s source, or ``literal`` bytes (``piece`` is -1)."""
+    """Samples of one track that lie together: in piece ``piece``'s source, or in ``literal``: bytes, or all of a rope.
+
+    Literal ones stand with the samples of their piece, or behind everything where ``piece`` is -1.
+    """
 
     piece: int
     table: SampleTable
-    literal: bytes = b""
+    literal: bytes | Rope | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +81,14 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set picture takes on the timeline; every take but the first must begin with its first shown picture."""
     tables = [_mapped(item, timescale) for item in placed]
     first = placed[0]
-    lead = first.take.lead(timescale)
-    media_time = max(0, lead, lead - _least_composition(tables))
-    parts: list[Part] = []
-    end_dts = 0
-    for number, (item, table) in enumerate(zip(placed, tables, strict=True)):
-        wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
-        own_lead = item.take.lead(timescale)
-        dts = _after(parts, wanted_pts - own_lead, end_dts) if number else 0
-        parts.append(Part(piece=item.piece, table=table.with_composition_shift(wanted_pts - own_lead - dts)))
-        end_dts = dts + len_ticks(table)
+    media_time = max(0, first.take.lead(timescale))
+    parts = _parts_from(placed, tables, timescale, media_time)
+    least = min(part.table.composition_range[0] for part in parts)
+    if least < 0:
+        media_time -= least
+        parts = _parts_from(placed, tables, timescale, media_time)
     last = placed[-1]
+    assert not isinstance(last.take, RenderedSound)
     shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
     shown += _ticks(last.take, last.take.media_stop - last.take.media_start, timescale)
     empty = to_ticks(first.at_s, timescale, Rounding.NEAREST)
@@ -94,19 +105,34 @@ def _with_rewritten(part: Part, rewritten: Mapping[int, bytes]) -> Iterator[Part
         single = part.table.slice(sample, sample + 1)
         sizes = Sizes(count=1, column=frozen(np.array([len(data)], dtype=np.int64)))
         chunks = single.chunks.with_offsets(frozen(np.zeros(1, np.int64)))
-        yield Part(piece=-1, table=replace(single, sizes=sizes, chunks=chunks), literal=data)
+        yield Part(piece=part.piece, table=replace(single, sizes=sizes, chunks=chunks), literal=data)
         at = sample + 1
     if at < part.table.count:
         yield replace(part, table=part.table.slice(at, part.table.count)) if at else part
 
 
-def _least_composition(tables: Sequence[SampleTable]) -> int:
-    """Return the least composition offset, at most 0.
+def _parts_from(
+    placed: Sequence[Placed], tables: Sequence[SampleTable], timescale: int, media_time: int
+) -> list[Part]:
+    """Return picture takes as parts, the first shown from ``media_time`` on.
 
-    Negative ones are written as positive ones with a later edit: FFmpeg shows the first picture of a cut track too
-    early where offsets are negative, and an edit cannot start before 0.
+    Where that is too early for what a later take reorders, composition offsets come out negative. FFmpeg shows the
+    first picture of a cut track too early then, or finds fault, and an edit cannot start before 0: the offsets are to
+    be made positive by a later ``media_time``.
     """
-    return min(0, *(table.composition_range[0] for table in tables))
+    first = placed[0]
+    parts: list[Part] = []
+    end_dts = 0
+    for number, (item, table) in enumerate(zip(placed, tables, strict=True)):
+        wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
+        own_lead = item.take.lead(timescale)
+        below = min(0, table.composition_range[0])
+        dts = _after(parts, wanted_pts - own_lead + below, end_dts) if number else 0
+        literal = item.take.rope if isinstance(item.take, Rendered) else None
+        table = table.with_composition_shift(wanted_pts - own_lead - dts)
+        parts.append(Part(piece=item.piece, table=table, literal=literal))
+        end_dts = dts + len_ticks(table)
+    return parts
 
 
 def _after(parts: list[Part], dts: int, end_dts: int) -> int:
@@ -138,7 +164,7 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         if number:
             wanted = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
             item, start = _nearest_packet(item, wanted, end, timescale)
-            if item.take.first >= item.take.stop:
+            if item.own.first >= item.own.stop:
                 continue
             if start > end and parts:
                 end = _after(parts, start, end)
@@ -147,7 +173,7 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         end += len_ticks(table)
     last = placed[-1]
     stop = media_time + to_ticks(last.end_s - first.at_s, timescale, Rounding.NEAREST)
-    least = max(1, _ticks(first.take, _past_first_packet(first.take), timescale))
+    least = max(1, _ticks(first.take, _past_first_packet(first.own), timescale))
     return Laid(
         parts=tuple(parts),
         timescale=timescale,
@@ -157,7 +183,7 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
     )
 
 
-def _ticks(take: Take, ticks: int, timescale: int) -> int:
+def _ticks(take: Take | Rendered | RenderedSound, ticks: int, timescale: int) -> int:
     """Return ticks of the take's track on another timescale, to the nearest."""
     return rescale(ticks, take.track.timescale, timescale, Rounding.NEAREST)
 
@@ -176,7 +202,7 @@ def _nearest_packet(item: Placed, wanted: int, end: int, timescale: int) -> tupl
     Returns the take and where its first packet is to start: later than ``end`` only where a gap of more than a packet
     must stay a gap.
     """
-    take, table = item.take, item.take.track.table
+    take, table = item.own, item.own.track.table
 
     def ideal(packet: int) -> int:
         return wanted + _ticks(take, table.dts(packet) - take.media_start, timescale)
@@ -222,7 +248,7 @@ def lay_cues(placed: Sequence[Placed], timescale: int, empty_cue: bytes | None, 
 
 def _trimmed(item: Placed, timescale: int) -> SampleTable:
     """Return a take's table with the first and last durations cut to what is shown."""
-    take = item.take
+    take = item.own
     table = _mapped(item, timescale)
     durations = table.durations.expand() if table.count <= 2 else None
     before = _ticks(take, take.media_start - take.track.table.dts(take.first), timescale)
@@ -269,7 +295,7 @@ def lay_timecode(placed: Sequence[Placed], timescale: int, counters: Sequence[Se
     parts: list[Part] = []
     end = 0
     for item, read in zip(placed, counters, strict=True):
-        take, table = item.take, item.take.track.table
+        take, table = item.own, item.own.track.table
         for sample, counter in enumerate(read, take.first):
             began = table.dts(sample)
             start = max(began, take.media_start)

@@ -66,7 +66,10 @@ class FFmpegCommandBuilder:
     ) -> FFmpegCommand:
         """Return the command for a part of a file: ``duration`` seconds from ``start_time``, ``None``: to its end.
 
-        Without settings the streams are copied, and the part begins at the keyframe before ``start_time``.
+        Without settings the streams are copied, and the part begins at the keyframe before ``start_time``; with them
+        it is exact to the frame. In MPEG transport and program streams, which have no index, FFmpeg finds no keyframe
+        before a time: a copy begins at the one after it (the command's ``warnings`` say so, ``ffzero.cut_video`` does
+        better), and coding begins to read 20 s early, which is exact unless keyframes are further apart.
         """
         return self.build_command(
             "cut",

@@ -10,7 +10,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "diagnose", "noticed"]
 
 _LONGEST_LINE = 300
 _LOG_PREFIX = re.compile(r"^(?:\[[^\]\n]{0,200}\] ?)+")
@@ -18,7 +18,7 @@ _AFTERMATH = re.compile(
     r"Error (opening|parsing|splitting|initializing|sending|selecting|while (opening|filtering|processing)|reinit)"
     r"|Task finished|Terminating thread|Could not open encoder before EOF|Nothing was written|Conversion failed"
     r"|maybe incorrect parameters|Last message repeated|^To ignore this|^Failed to set value|^  |^Link |^Use -|^Exiting"
-    r"|misdetection possible|deprecated"
+    r"|misdetection possible|deprecated|No filtered frames for output stream"
 )
 
 
@@ -172,8 +172,30 @@ _RULES = (
           r"|Server returned [^\n]*", "the network resource cannot be reached", "Check the address."),
     _rule(r"Broken pipe", "the reader of the output went away"),
     _rule(r"Input/output error", "a device reported an error in reading or writing", "Check the disk."),
+    _rule(
+        r"Output file is empty, nothing was encoded",
+        "nothing was written: no picture or sound reached the output",
+        "Check the times (-ss, -t, -to), the maps and the filters.",
+    ),
     _rule(r"Invalid argument", "FFmpeg did not accept a value that it was given", _LINE_HINT),
 )  # fmt: skip
+
+
+# What FFmpeg calls a warning and goes on, though the output is not what was meant.
+_NOTICES = (
+    _rule(r"codec (\w+), is muxed as a private data stream",
+          "MPEG transport streams know no {1}: players will not find it"),
+    _rule(r"Not writing 'dvcC'/'dvvC' box", "the description of Dolby Vision was left out"),
+    _rule(r"File ended prematurely|partial file", "the input ends too early: what there is was used"),
+    _rule(r"corrupt decoded frame|Packet corrupt|error while decoding MB|concealing \d+",
+          "parts of the input are damaged: what could be decoded was used"),
+)  # fmt: skip
+
+
+def noticed(stderr_tail: str) -> tuple[str, ...]:
+    """Return what a run that ended well said of its output that its caller ought to know, each thing once."""
+    matches = ((rule, rule.pattern.finditer(stderr_tail)) for rule in _NOTICES)
+    return tuple(dict.fromkeys(_filled(rule.cause, match) for rule, found in matches for match in found))
 
 
 def diagnose(stderr_tail: str, returncode: int) -> Diagnosis:

@@ -10,17 +10,31 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from ffzero.ffmpeg.binary import find_ffmpeg
+from ffzero.ffmpeg.diagnosis import noticed
 from ffzero.ffmpeg.model import FFmpegCommand
 from ffzero.ffmpeg.outputs import find_outputs, staged_outputs
-from ffzero.ffmpeg.run import ExecutionResult, FFmpegRun
+from ffzero.ffmpeg.run import ExecutionResult, FFmpegRun, Streams
 from ffzero.reporting import CancelToken, Reporter, no_report
 
-__all__ = ["ExecutionResult", "FFmpegExecutor"]
+__all__ = ["ExecuteOptions", "ExecutionResult", "FFmpegExecutor"]
 
 _GRACE_S = 2.0
 _GLOBAL_OPTIONS = ("-hide_banner", "-nostdin", "-y")
+
+
+class ExecuteOptions(TypedDict, total=False):
+    """What ``FFmpegExecutor.execute`` takes by name."""
+
+    timeout_s: float | None
+    cancel: CancelToken | None
+    reporter: Reporter | None
+    duration_s: float | None
+    overwrite: bool
+    pass_fds: Sequence[int]
+    streams: Streams | None
 
 
 class FFmpegExecutor:
@@ -61,12 +75,14 @@ class FFmpegExecutor:
         duration_s: float | None = None,
         overwrite: bool = False,
         pass_fds: Sequence[int] = (),
+        streams: Streams | None = None,
     ) -> ExecutionResult:
         """Run an ``FFmpegCommand``, or the words of a command line (with or without the program's name), to its end.
 
         ``duration_s`` is how long the output will be: percent and ETA are told from it. ``pass_fds`` are descriptors
-        that the command names (POSIX). Every file that it writes has a temporary name beside its own until FFmpeg ended
-        well; after any error, ``KeyboardInterrupt`` and ``kill -9`` included, nothing is left and no process runs.
+        that the command names (POSIX); ``streams`` says where FFmpeg's own three lead. Every file that it writes has a
+        temporary name beside its own until FFmpeg ended well; after any error, ``KeyboardInterrupt`` and ``kill -9``
+        included, nothing is left and no process runs.
 
         Raises ``FFmpegError`` (``FFmpegTimeoutError`` for a time-out), ``FFmpegNotFoundError``, ``CancelledError``,
         ``OutputExistsError`` without ``overwrite`` (here or in the command), ``OutputError`` for a folder that is not
@@ -89,41 +105,29 @@ class FFmpegExecutor:
                 duration_s=duration_s,
                 grace_s=self._grace_s,
                 pass_fds=tuple(pass_fds),
+                streams=streams or Streams(),
             )
             result = run.go()
-        return dataclasses.replace(result, outputs=_named_outputs(argv))
+        warnings = command.warnings() if isinstance(command, FFmpegCommand) else ()
+        warnings += noticed(result.stderr_tail)
+        return dataclasses.replace(result, outputs=_named_outputs(argv), warnings=warnings)
 
     async def execute_async(
-        self,
-        command: FFmpegCommand | Sequence[str],
-        *,
-        timeout_s: float | None = None,
-        cancel: CancelToken | None = None,
-        reporter: Reporter | None = None,
-        duration_s: float | None = None,
-        overwrite: bool = False,
-        pass_fds: Sequence[int] = (),
+        self, command: FFmpegCommand | Sequence[str], **options: Unpack[ExecuteOptions]
     ) -> ExecutionResult:
-        """Do what ``execute`` does in a thread of its own; the reporter is called there.
+        """Do what ``execute`` does, with its options, in a thread of its own; the reporter is called there.
 
         When the task is cancelled the process group is ended and what it wrote removed before the cancellation goes on.
         """
-        token = _LinkedToken(cancel)
+        token = _LinkedToken(options.get("cancel"))
+        options["cancel"] = token
         loop = asyncio.get_running_loop()
         done: asyncio.Future[ExecutionResult] = loop.create_future()
 
         def work() -> None:
             result, failure = None, None
             try:
-                result = self.execute(
-                    command,
-                    timeout_s=timeout_s,
-                    cancel=token,
-                    reporter=reporter,
-                    duration_s=duration_s,
-                    overwrite=overwrite,
-                    pass_fds=pass_fds,
-                )
+                result = self.execute(command, **options)
             except BaseException as error:
                 failure = error
             with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -146,7 +150,7 @@ class FFmpegExecutor:
         if isinstance(command, FFmpegCommand):
             if not command.files:
                 return command.argv(self.ffmpeg_path), []
-            folder = stack.enter_context(_list_files(command.files))
+            folder = stack.enter_context(_list_files(command.files, command.links))
             return command.argv(self.ffmpeg_path, folder=folder), [folder]
         words = [os.fspath(word) for word in command]
         if words and (words[0] == self.ffmpeg_path or _names_ffmpeg(words[0])):
@@ -175,9 +179,11 @@ class _LinkedToken(CancelToken):
 
 def _with_global_options(argv: Sequence[str]) -> list[str]:
     """Add what makes FFmpeg run unattended: no banner, no questions, warnings only (unless a level was asked for)."""
-    missing = [option for option in _GLOBAL_OPTIONS if option not in argv]
-    # Refusing existing outputs is done before FFmpeg starts; the names that it sees are temporary ones.
-    kept = [word for word in argv[1:] if word != "-n"] if find_outputs(argv) else list(argv[1:])
+    # Refusing existing outputs is done before FFmpeg starts; the names that it sees are temporary ones. Where no output
+    # was found it has to refuse by itself.
+    staged = bool(find_outputs(argv))
+    missing = [option for option in _GLOBAL_OPTIONS if option not in argv and (staged or option != "-y")]
+    kept = [word for word in argv[1:] if word != "-n" or not staged]
     level = [] if {"-loglevel", "-v"} & set(argv) else ["-loglevel", "warning"]
     return [argv[0], *missing, *level, *kept]
 
@@ -191,12 +197,14 @@ def _named_outputs(argv: Sequence[str]) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _list_files(files: Mapping[str, str]) -> Iterator[str]:
+def _list_files(files: Mapping[str, str], links: Mapping[str, str]) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="ffzero-")
     try:
         for name, content in files.items():
             with open(os.path.join(folder, name), "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 file.write(content)
+        for name, path in links.items():
+            os.symlink(path, os.path.join(folder, name))
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

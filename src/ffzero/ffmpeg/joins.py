@@ -39,19 +39,28 @@ def concat(
 
 
 def _copied(paths: Sequence[str | os.PathLike[str]], output_path: str | os.PathLike[str]) -> FFmpegCommand:
-    lines = ["ffconcat version 1.0", *(f"file {_quoted(file_url(path))}" for path in paths)]
+    names, links = _listed(paths)
+    lines = ["ffconcat version 1.0", *(f"file {_quoted(name)}" for name in names)]
     one = Input(path=_LIST, options={"f": "concat", "safe": "0"})
     output = Output(path=output_path, maps=("0:v?", "0:a?"), options={"c": "copy"})
-    return FFmpegCommand(inputs=(one,), outputs=(output,), files={str(_LIST): "\n".join([*lines, ""])})
+    return FFmpegCommand(inputs=(one,), outputs=(output,), files={str(_LIST): "\n".join([*lines, ""])}, links=links)
+
+
+def _listed(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[str], dict[str, str]]:
+    """Return the names for the list, and links beside it for files whose own names it cannot hold.
+
+    The list's lines end at any line break, quoted or not (libavformat/concatdec.c reads it line by line).
+    """
+    names, links = [], {}
+    for number, url in enumerate(map(file_url, paths)):
+        if "\n" in url or "\r" in url:
+            links[f"ffzero-link-{number}"] = url.removeprefix("file:")
+            url = f"ffzero-link-{number}"
+        names.append(url)
+    return names, links
 
 
 def _quoted(url: str) -> str:
-    """Quote for the concat list, whose lines end at any line break, quoted or not (ffmpeg-formats, concat)."""
-    if "\n" in url or "\r" in url:
-        raise UsageError(
-            f"FFmpeg cannot join by name a file whose name holds a line break: {url[5:]!r}",
-            hint="Give settings to encode, or use ffzero.concat_videos, which does not need its list",
-        )
     return "'" + url.replace("'", r"'\''") + "'"
 
 

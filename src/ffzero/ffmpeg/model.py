@@ -165,6 +165,14 @@ class Output:
         """The name's ending in lower case, with its dot."""
         return os.path.splitext(os.fspath(self.path))[1].lower()
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the settings ask for and is left out here."""
+        if self.settings is None:
+            return ()
+        left = [name for name in self._unusable(self.settings) if name in self.settings.extra_args]
+        more = (f"{name} is an option of MP4 and MOV: left out for {self.suffix or 'this output'}" for name in left)
+        return (*self.settings.warnings(), *more)
+
     def argv(self) -> list[str]:
         """Return the words for this output, its address last."""
         words = [word for one in self.maps for word in ("-map", one)]
@@ -195,12 +203,13 @@ class Output:
 
     def _settings_words(self, settings: FFmpegSettings) -> list[str]:
         words = []
-        is_mp4 = self.suffix in _MP4_SUFFIXES
-        if is_mp4 and settings.codes("hevc") and "tag:v" not in settings.extra_args:
+        if self.suffix in _MP4_SUFFIXES and settings.codes("hevc") and "tag:v" not in settings.extra_args:
             words += ["-tag:v", "hvc1"]  # QuickTime plays no hev1
-        # An option of the MP4 muxer alone: another would call it unknown.
-        not_here = () if is_mp4 or "f" in settings.extra_args else ("movflags",)
-        return words + settings.extra_arguments(without=not_here)
+        return words + settings.extra_arguments(without=self._unusable(settings))
+
+    def _unusable(self, settings: FFmpegSettings) -> tuple[str, ...]:
+        """Return the options of the MP4 muxer alone, where the output has another, which would call them unknown."""
+        return () if self.suffix in _MP4_SUFFIXES or "f" in settings.extra_args else ("movflags",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +217,9 @@ class FFmpegCommand:
     """A command for the FFmpeg program. Immutable; ``argv`` gives its words.
 
     ``files`` are texts that stand in files when it runs: where a name is a word of ``argv``, its path goes in its place
-    (the executor does both; or give ``argv`` the folder that holds them). ``overwrite`` adds ``-y``; without it FFmpeg
-    refuses an existing output by itself.
+    (the executor does both; or give ``argv`` the folder that holds them). ``links`` are symbolic links beside them,
+    by name, to the paths of files. ``overwrite`` adds ``-y``; without it FFmpeg refuses an existing output by itself.
+    ``notes`` are what ``warnings`` says of it besides what its outputs leave out.
     """
 
     inputs: tuple[Input, ...]
@@ -217,12 +227,18 @@ class FFmpegCommand:
     global_options: Mapping[str, Any] = field(default_factory=ExtraArguments)
     filter_complex: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     overwrite: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.inputs or not self.outputs:
             raise UsageError("a command needs an input and an output")
         object.__setattr__(self, "global_options", ExtraArguments(self.global_options))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what it does otherwise than one might expect, and what it leaves out."""
+        return (*self.notes, *(warning for output in self.outputs for warning in output.warnings()))
 
     def argv(
         self, binary_path: str | os.PathLike[str] = "ffmpeg", /, *, folder: str | os.PathLike[str] | None = None

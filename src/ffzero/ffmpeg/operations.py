@@ -11,6 +11,7 @@ from ffzero.ffmpeg.codecs import FFmpegCodec
 from ffzero.ffmpeg.filters import chain, filter_text
 from ffzero.ffmpeg.model import FFmpegCommand, Input, Output, file_url, seconds_text
 from ffzero.ffmpeg.parameters import chosen, number, whole
+from ffzero.ffmpeg.seeking import copy_warnings, seek
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.timebase import TimeLike, parse_time
 
@@ -51,15 +52,20 @@ def cut(
     duration: TimeLike | None = None,
     settings: FFmpegSettings | None = None,
 ) -> FFmpegCommand:
-    """Take ``duration`` seconds from ``start_time``; copied without settings, from the keyframe before."""
+    """Take ``duration`` seconds from ``start_time``; copied without settings, from the keyframe before.
+
+    In MPEG transport and program streams a copy begins at the keyframe after it: the command's ``warnings`` say so.
+    """
     if duration is not None and parse_time(duration) == 0:
         raise UsageError("a cut of duration 0 holds nothing")
-    maps, options = stream_maps(input_path, output_path)
-    if settings is None:
-        options = {"c": "copy", "avoid_negative_ts": "make_zero"}
+    if settings is not None:
+        return transcode(
+            input_path=input_path, output_path=output_path, settings=settings, start_time=start_time, duration=duration
+        )
+    maps, _ = stream_maps(input_path, output_path)
     one = Input(path=input_path, start=start_time, duration=duration)
-    output = Output(path=output_path, maps=maps, options=options, settings=settings)
-    return FFmpegCommand(inputs=(one,), outputs=(output,))
+    output = Output(path=output_path, maps=maps, options={"c": "copy", "avoid_negative_ts": "make_zero"})
+    return FFmpegCommand(inputs=(one,), outputs=(output,), notes=copy_warnings(input_path, start_time))
 
 
 def transcode(
@@ -71,13 +77,19 @@ def transcode(
     duration: TimeLike | None = None,
     metadata: dict[str, str] | None = None,
 ) -> FFmpegCommand:
-    """Encode anew, with ``FFmpegSettings()`` where none are given."""
+    """Encode anew, with ``FFmpegSettings()`` where none are given.
+
+    Where the frame rate changes and the settings name none, FFmpeg drops pictures that come sooner than the average
+    (``ffzero.transcode_video`` looks first, and keeps them).
+    """
     maps, options = stream_maps(input_path, output_path)
-    one = Input(path=input_path, start=start_time, duration=duration)
-    output = Output(
-        path=output_path, maps=maps, options=options, settings=settings or FFmpegSettings(), metadata=metadata or {}
-    )
-    return FFmpegCommand(inputs=(one,), outputs=(output,))
+    settings = settings or FFmpegSettings()
+    found = seek(input_path, start_time, duration)
+    fields = found.output(settings)
+    fields["options"] |= options
+    output = Output(path=output_path, maps=maps, settings=settings, metadata=metadata or {}, **fields)
+    notes = copy_warnings(input_path, start_time) if settings.video is FFmpegCodec.COPY else ()
+    return FFmpegCommand(inputs=(found.input,), outputs=(output,), notes=notes)
 
 
 def scale(

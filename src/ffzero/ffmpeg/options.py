@@ -9,43 +9,15 @@ from fractions import Fraction
 from typing import Any
 
 from ffzero.errors import UsageError
+from ffzero.ffmpeg.grammar import is_flag
 
-__all__ = ["Arguments", "ExtraArguments", "flatten", "option_text"]
+__all__ = ["Arguments", "ExtraArguments", "canonical", "flatten", "option_text"]
 
 Arguments = tuple[tuple[str, str | None], ...]
 """Options without their dash, in order; ``None`` marks a flag that takes no value."""
 
 # An option's name, then a stream specifier (b:v, metadata:s:a:0, c:#0x101). A slash would read the value from a file.
 _KEY = re.compile(r"-{0,2}([A-Za-z0-9][\w.+-]*(?::[\w:.#+-]+)?)", re.ASCII)
-# Options of the program that take no value; others are AVOptions, whose booleans take one.
-_FLAGS = frozenset(
-    (
-        "an",
-        "vn",
-        "sn",
-        "dn",
-        "shortest",
-        "copyts",
-        "start_at_zero",
-        "bitexact",
-        "re",
-        "accurate_seek",
-        "seek_timestamp",
-        "autorotate",
-        "autoscale",
-        "xerror",
-        "ignore_unknown",
-        "copy_unknown",
-        "find_stream_info",
-        "copyinkf",
-        "fix_sub_duration",
-        "benchmark",
-        "stats",
-        "hide_banner",
-        "psnr",
-        "qphist",
-    )
-)
 _GLOBAL = frozenset(
     (
         "init_hw_device",
@@ -106,10 +78,39 @@ _REFUSED = {
     "lavfi": "the command has its own filter graph",
     "filter_complex_script": "the command has its own filter graph",
     "filter_script": "it would open another file",
+    "vstats": "it would write another file",
     "vstats_file": "it would write another file",
+    "stats_enc_pre": "it would write another file",
+    "stats_enc_post": "it would write another file",
+    "stats_mux_pre": "it would write another file",
+    "sdp_file": "it would write another file",
+    "print_graphs_file": "it would write another file",
+    "fpre": "it would open another file",
+    "vpre": "it would open another file",
+    "apre": "it would open another file",
+    "spre": "it would open another file",
     "h": "it is a question, not a job",
     "help": "it is a question, not a job",
     "version": "it is a question, not a job",
+}
+_SAME = {
+    "vcodec": "c:v",
+    "acodec": "c:a",
+    "codec:v": "c:v",
+    "codec:a": "c:a",
+    "vb": "b:v",
+    "ab": "b:a",
+    "qscale:v": "q:v",
+    "qscale:a": "q:a",
+    "threads:v": "threads",
+    "r:v": "r",
+    "pix_fmt:v": "pix_fmt",
+    "ar:a": "ar",
+    "ac:a": "ac",
+    "profile": "profile:v",
+    "preset:v": "preset",
+    "crf:v": "crf",
+    "vendor:v": "vendor",
 }
 _MUXERS_REFUSED = frozenset({"tee"})  # it reads the output's name as a list of addresses
 
@@ -123,6 +124,11 @@ def option_text(value: object, key: str) -> str:
         if isinstance(text, str) and "\0" not in text:
             return text
     raise UsageError(f"not a value for FFmpeg's option {key!r}: {value!r}", hint="Give a string or a number")
+
+
+def canonical(key: str) -> str:
+    """Return the one name of an option that FFmpeg knows by several, as ``vcodec`` is ``c:v``."""
+    return _SAME.get(key, key)
 
 
 def flatten(arguments: Iterable[tuple[str, str | None]]) -> list[str]:
@@ -206,7 +212,7 @@ def _key(key: object) -> str:
 def _base(key: str) -> str:
     """Return the option's name without its stream specifier and without the ``no`` of a flag that is off."""
     name = key.partition(":")[0]
-    return name[2:] if name.startswith("no") and (name[2:] in _FLAGS or name[2:] == "stdin") else name
+    return name[2:] if name.startswith("no") and is_flag(name) else name
 
 
 def _words(key: str, value: object) -> Iterator[tuple[str, str | None]]:
@@ -214,6 +220,8 @@ def _words(key: str, value: object) -> Iterator[tuple[str, str | None]]:
         for one in value:
             yield from _words(key, one)
     elif value is True:
-        yield key, None if _base(key) in _FLAGS else "1"
+        yield key, None if is_flag(key) else "1"
     elif value is not False and value is not None:
+        if is_flag(key):
+            raise UsageError(f"FFmpeg's option {key!r} takes no value: {value!r} would be an output", hint="Give True")
         yield key, option_text(value, key)

@@ -1,8 +1,4 @@
-"""Finds the outputs in an FFmpeg command line and gives each a temporary name until all is well.
-
-FFmpeg's grammar (fftools/cmdutils.c, ``split_commandline``): a word that begins with ``-`` is an option, which takes
-the next word unless it is one of the flags below; a lone ``-``, any other word, and the word after ``--`` is an output.
-"""
+"""Finds the outputs in an FFmpeg command line and gives each a temporary name until all is well."""
 
 from __future__ import annotations
 
@@ -15,21 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ffzero.errors import OutputExistsError
+from ffzero.ffmpeg.grammar import Target, read_words
 from ffzero.storage.failures import output_error
 from ffzero.storage.outputs import Destination, atomic_output
 
 __all__ = ["CommandOutput", "find_outputs", "output_path", "staged_outputs"]
 
-# Options without a value, in FFmpeg 4 to 9; the boolean ones exist with "no" before them too.
-_FLAG_WORDS = (
-    "y n hide_banner report ignore_unknown copy_unknown benchmark benchmark_all stats stdin dump hex copyts"
-    " start_at_zero debug_ts vstats bitexact accurate_seek seek_timestamp find_stream_info shortest vn an sn dn re"
-    " xerror autorotate autoscale qphist psnr fix_sub_duration fix_sub_duration_heartbeat copyinkf force_fps"
-    " intra deinterlace auto_conversion_filters recast_media dct8x8 print_graphs"
-    " L license version buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters"
-    " pix_fmts layouts sample_fmts dispositions colors hwaccels"
-)
-_FLAGS = frozenset(_FLAG_WORDS.split())
 _SEVERAL_FILES = frozenset({"hls", "dash", "segment", "stream_segment", "ssegment", "webm_chunk", "smoothstreaming"})
 _NO_FILE = frozenset(
     {"null", "tee", "alsa", "pulse", "sdl", "sdl2", "opengl", "fbdev", "xv", "caca", "v4l2", "decklink"}
@@ -57,26 +44,14 @@ class CommandOutput:
 def find_outputs(argv: Sequence[str]) -> tuple[CommandOutput, ...]:
     """Return the outputs of a command line whose first word is the program."""
     found = []
-    index = start = 1
-    while index < len(argv):
-        word = argv[index]
-        if word == "--":
-            index += 1
-        elif word.startswith("-") and word != "-":
-            index += 1 if _is_flag(word) else 2
-            if word.lstrip("-") == "i":
-                start = index
-            continue
-        if index < len(argv):
-            found.append(_output(argv, start, index))
-        index += 1
-        start = index
+    start = 1
+    for one in read_words(argv):
+        if isinstance(one, Target):
+            found.append(_output(argv, start, one.index))
+            start = one.index + 1
+        elif one.name == "i":
+            start = one.index + 2
     return tuple(found)
-
-
-def _is_flag(word: str) -> bool:
-    name = word.lstrip("-").partition(":")[0]
-    return name in _FLAGS or (name.startswith("no") and name[2:] in _FLAGS)
 
 
 def _output(argv: Sequence[str], start: int, index: int) -> CommandOutput:

@@ -120,9 +120,13 @@ class ChildProcess:
         *,
         watchdog: Watchdog,
         pass_fds: Sequence[int] = (),
+        stdin: int | None = None,
         tail_bytes: int = 1 << 16,
     ) -> None:
-        """Start it, without a shell. Raises ``OSError`` or ``ValueError`` where that cannot be."""
+        """Start it, without a shell; ``stdin`` is a descriptor, ``None`` the empty input.
+
+        Raises ``OSError`` or ``ValueError`` where that cannot be.
+        """
         self.stdout, self.stderr = Tail(tail_bytes), Tail(tail_bytes)
         self.wake = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -131,7 +135,7 @@ class ChildProcess:
             options["creationflags"] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         self._process = subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -143,12 +147,12 @@ class ChildProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def drain_output(self, on_stdout: Callable[[bytes], None] | None = None) -> None:
-        """Begin to read both streams into their tails; ``on_stdout`` is called in a thread."""
+    def drain_output(self, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]) -> None:
+        """Begin to read both streams; each function is called in a thread of its own."""
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self.drain(self._process.stdout, on_stdout or self.stdout.append)
-        self.drain(self._process.stderr, self.stderr.append)
+        self.drain(self._process.stdout, on_stdout)
+        self.drain(self._process.stderr, on_stderr)
 
     def drain(self, stream: IO[bytes], take: Callable[[bytes], None]) -> None:
         """Read ``stream`` to its end in a thread and close it."""
@@ -169,7 +173,7 @@ class ChildProcess:
 
     def poll(self, wait_s: float) -> int | None:
         """Wait for an end or a sign of life, at most ``wait_s``, and return the exit status once there is one."""
-        if any(thread.is_alive() for thread in self._threads):
+        if not self.is_read:
             self.wake.wait(wait_s)
             self.wake.clear()
             wait_s = 0
@@ -177,6 +181,11 @@ class ChildProcess:
             return self._process.wait(wait_s)
         except subprocess.TimeoutExpired:
             return None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all that it wrote was taken."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def finish(self) -> None:
         """Wait for the rest of the output. A grandchild that holds the pipes open is not waited for."""

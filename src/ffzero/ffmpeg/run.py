@@ -12,14 +12,28 @@ from typing import Any
 from ffzero.errors import FFmpegError, FFmpegNotFoundError, FFmpegTimeoutError
 from ffzero.ffmpeg.diagnosis import diagnose
 from ffzero.ffmpeg.outputs import find_outputs
-from ffzero.ffmpeg.process import ChildProcess, Watchdog
+from ffzero.ffmpeg.process import ChildProcess, Tail, Watchdog
 from ffzero.ffmpeg.progress import FFmpegProgress, ProgressParser
 from ffzero.reporting import CancelToken, Reporter
 
-__all__ = ["ExecutionResult", "FFmpegRun"]
+__all__ = ["ExecutionResult", "FFmpegRun", "Streams"]
 
 _POLL_S = 0.02
+_NOTHING_ENCODED = "Output file is empty, nothing was encoded"
 _POSIX = os.name == "posix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Where FFmpeg's own streams lead, beside their tails.
+
+    ``stdin`` is a descriptor (``None``: nothing to read). ``on_stdout`` and ``on_stderr`` take bytes as they come, each
+    in a thread of its own: FFmpeg waits for them, and where they raise ``OSError`` it finds its stream closed.
+    """
+
+    stdin: int | None = None
+    on_stdout: Callable[[bytes], None] | None = None
+    on_stderr: Callable[[bytes], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +41,8 @@ class ExecutionResult:
     """A finished run. ``argv`` is what ran, temporary names included; ``outputs`` are the files as they are named now.
 
     ``stderr_tail`` and ``stdout_tail`` are the last 64 KiB of each; ``frames`` and ``time_s`` are what FFmpeg wrote,
-    ``None`` where it did not say.
+    ``None`` where it did not say; ``warnings`` are the command's (``FFmpegCommand.warnings``) and
+    what FFmpeg said of the output itself.
     """
 
     argv: tuple[str, ...]
@@ -40,6 +55,7 @@ class ExecutionResult:
     time_s: float | None = None
     size_bytes: int | None = None
     speed: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -54,6 +70,7 @@ class FFmpegRun:
     duration_s: float | None
     grace_s: float
     pass_fds: tuple[int, ...]
+    streams: Streams = field(default_factory=Streams)
     _parser: ProgressParser = field(default_factory=ProgressParser)
     _latest: FFmpegProgress | None = None
     _told: FFmpegProgress | None = None
@@ -67,6 +84,7 @@ class FFmpegRun:
             child = self._start(watchdog)
             try:
                 returncode = self._wait(child)
+                self._wait_for_readers(child)
                 child.finish()
                 self._tell()
             except BaseException:
@@ -103,13 +121,14 @@ class FFmpegRun:
             elif _POSIX:
                 read_fd, write_fd = os.pipe()
                 argv = [argv[0], "-progress", f"pipe:{write_fd}", *argv[1:]]
-            elif not any(output.path is None for output in find_outputs(argv)):
+            elif self.streams.on_stdout is None and all(output.path is not None for output in find_outputs(argv)):
                 argv = [argv[0], "-progress", "pipe:1", *argv[1:]]
                 on_stdout = self._feed
             pass_fds = (*self.pass_fds, write_fd) if write_fd >= 0 else self.pass_fds
-            child = ChildProcess(argv, watchdog=watchdog, pass_fds=pass_fds)
+            child = ChildProcess(argv, watchdog=watchdog, pass_fds=pass_fds, stdin=self.streams.stdin)
             try:
-                child.drain_output(on_stdout)
+                stdout = on_stdout or _taking(child.stdout, self.streams.on_stdout)
+                child.drain_output(stdout, _taking(child.stderr, self.streams.on_stderr))
                 if read_fd >= 0:
                     child.drain(io.FileIO(read_fd), self._feed)
                     read_fd = -1  # the reader closes it
@@ -133,11 +152,20 @@ class FFmpegRun:
             returncode = child.poll(_POLL_S)
             if returncode is not None:
                 return returncode
-            if self.cancel is not None:
-                self.cancel.check()
-            if self.timeout_s is not None and time.monotonic() - self._started_s > self.timeout_s:
-                raise self._timed_out(child)
+            self._check(child)
             self._tell()
+
+    def _check(self, child: ChildProcess) -> None:
+        if self.cancel is not None:
+            self.cancel.check()
+        if self.timeout_s is not None and time.monotonic() - self._started_s > self.timeout_s:
+            raise self._timed_out(child)
+
+    def _wait_for_readers(self, child: ChildProcess) -> None:
+        """Wait until those whom FFmpeg's output is handed to have taken it all, however slow they are."""
+        while self.streams.on_stdout is not None and not child.is_read:
+            child.poll(_POLL_S)
+            self._check(child)
 
     def _tell(self) -> None:
         """Report what is new, in the calling thread, so that an exception of the reporter's stops the run."""
@@ -170,9 +198,10 @@ class FFmpegRun:
         return kind(cause, path=self.argv[0], **self._where(None, "", cause, hint))
 
     def _refuse_empty(self, child: ChildProcess) -> None:
-        """Raise where FFmpeg ended well without having written a byte to an output."""
+        """Raise where FFmpeg ended well without having written anything, or nothing but a header, to a file."""
+        said = _NOTHING_ENCODED in child.stderr.text()
         for path in self.temporary:
-            if (os.path.isfile(path) and os.path.getsize(path) == 0) or (os.path.isdir(path) and not os.listdir(path)):
+            if said or (os.path.isfile(path) and os.path.getsize(path) == 0) or _is_empty_folder(path):
                 cause = "nothing was written: no picture or sound reached the output"
                 hint = "Check the times (-ss, -t, -to), the maps and the filters."
                 raise FFmpegError(f"FFmpeg failed: {cause}", **self._where(0, child.stderr.text(), cause, hint))
@@ -185,3 +214,18 @@ class FFmpegRun:
             "cause": cause,
             "hint": hint,
         }
+
+
+def _is_empty_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.listdir(path)
+
+
+def _taking(tail: Tail, also: Callable[[bytes], None] | None) -> Callable[[bytes], None]:
+    if also is None:
+        return tail.append
+
+    def take(data: bytes) -> None:
+        tail.append(data)
+        also(data)
+
+    return take

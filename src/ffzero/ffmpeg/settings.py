@@ -20,7 +20,7 @@ from ffzero.ffmpeg.codecs import (
     same_codec,
     video_encoder,
 )
-from ffzero.ffmpeg.options import Arguments, ExtraArguments, flatten
+from ffzero.ffmpeg.options import Arguments, ExtraArguments, canonical, flatten
 
 __all__ = ["FFmpegCodec", "FFmpegPreset", "FFmpegSettings"]
 
@@ -155,8 +155,6 @@ class FFmpegSettings:
         pixel_format = self.pixel_format or encoder.pixel_format
         if pixel_format is not None and encoder.upload is None:
             pairs.append(("pix_fmt", pixel_format))
-        if self.fps is not None:
-            pairs.append(("r:v", str(self.fps)))
         if self.threads is not None:
             pairs.append(("threads", str(self.threads)))
         return flatten(self._without_overridden(pairs))
@@ -194,17 +192,25 @@ class FFmpegSettings:
         return flatten(self._without_overridden(pairs))
 
     def filters(self) -> list[str]:
-        """Return the video filters, in order: ``extra_args``' own (``vf``), size, pixel format, upload to a device."""
+        """Return the video filters, in order.
+
+        They are ``extra_args``' own (``vf``), then those for rate, size, pixel format, and the upload to a device.
+        """
         own = self._own_filters("vf", "filter:v")
         encoder = self._video()
         if encoder is None:
             return own if self.video is FFmpegCodec.COPY else []
-        filters = own + self._size_filters(encoder)
+        filters = own + self._rate_filters() + self._size_filters(encoder)
         if encoder.upload is not None:
             filters += [f"format={self.pixel_format or encoder.pixel_format}", encoder.upload]
         elif self.pixel_format is None and encoder.pixel_formats:
             filters.append(f"format={'|'.join(encoder.pixel_formats)}")
         return filters
+
+    def _rate_filters(self) -> list[str]:
+        """The filter keeps time better than the option ``r``, which shows the first picture a little longer."""
+        own = any(canonical(key) == "r" for key, _ in self._extra.output())
+        return [] if self.fps is None or own else [f"fps={self.fps}"]
 
     def _size_filters(self, encoder: Encoder) -> list[str]:
         if self.width is not None or self.height is not None:
@@ -264,8 +270,8 @@ class FFmpegSettings:
         return tuple((key, value) for key, value in pairs if not encoder.tunes.issuperset((value or "").split(",")))
 
     def _without_overridden(self, pairs: Iterable[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-        own = {_canonical(key) for key, _ in self._extra.output()}
-        return [pair for pair in pairs if _canonical(pair[0]) not in own]
+        own = {canonical(key) for key, _ in self._extra.output()}
+        return [pair for pair in pairs if canonical(pair[0]) not in own]
 
     def _video(self, binary: FFmpegBinary | None = None) -> Encoder | None:
         if self.video is None:
@@ -275,28 +281,3 @@ class FFmpegSettings:
 
     def _audio(self) -> AudioEncoder | None:
         return None if self.audio is None else audio_encoder(self.audio)
-
-
-_SAME = {
-    "vcodec": "c:v",
-    "acodec": "c:a",
-    "codec:v": "c:v",
-    "codec:a": "c:a",
-    "vb": "b:v",
-    "ab": "b:a",
-    "qscale:v": "q:v",
-    "qscale:a": "q:a",
-    "threads:v": "threads",
-    "r:v": "r",
-    "pix_fmt:v": "pix_fmt",
-    "ar:a": "ar",
-    "ac:a": "ac",
-    "profile": "profile:v",
-    "preset:v": "preset",
-    "crf:v": "crf",
-    "vendor:v": "vendor",
-}
-
-
-def _canonical(key: str) -> str:
-    return _SAME.get(key, key)

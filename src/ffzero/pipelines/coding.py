@@ -18,13 +18,15 @@ from typing import Any
 
 from ffzero.containers.detect import container_for_output
 from ffzero.edits.clip import Clip
+from ffzero.edits.inputs import Input as MediaInput
 from ffzero.edits.movie import Movie
 from ffzero.edits.pieces import Piece
-from ffzero.errors import IncompatibleError, RenderRequiredError, UnsupportedError
+from ffzero.errors import EncryptedError, IncompatibleError, RenderRequiredError, UnsupportedError
 from ffzero.ffmpeg.binary import find_ffmpeg
 from ffzero.ffmpeg.codecs import FFmpegCodec
 from ffzero.ffmpeg.executor import FFmpegExecutor
-from ffzero.ffmpeg.model import FFmpegCommand, Input, Output, Url, seconds_text
+from ffzero.ffmpeg.model import FFmpegCommand, Input, Output, Url
+from ffzero.ffmpeg.seeking import Seek
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.pipelines.joining import Joint, join_graph
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
@@ -36,6 +38,11 @@ _MICROSECONDS = 1_000_000
 _TEXT_CODECS = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 _SEEK_MARGIN_S = 1
 """FFmpeg may land behind the keyframe that it was sent to (MPEG-TS has no index): send it to before that."""
+
+_TIMED = frozenset({"isobmff", "matroska", "mpegts"})
+"""Containers in which each picture has a time of its own."""
+_TIME_BASE = "1/360000"
+"""A picture of 23.976, 24, 25, 29.97, 30, 50, 59.94, 60 and 120 a second lasts a whole number of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,7 @@ def code_clip(
     started = time.perf_counter()
     Destination.examine(output, overwrite=overwrite)
     reporter(ProgressEvent(stage="plan", done=0, total=None))
+    _refuse_encrypted(clip, settings)
     binary = find_ffmpeg()
     with contextlib.ExitStack() as stack:
         command = command_for(clip, output, settings.resolved(binary), stack)
@@ -78,9 +86,27 @@ def code_clip(
         frames_rendered=0 if settings.video in (None, FFmpegCodec.COPY) else done.frames or 0,
         segments=tuple(_segment(number, piece) for number, piece in enumerate(clip.pieces)),
         elapsed_s=time.perf_counter() - started,
-        warnings=settings.warnings(),
+        warnings=done.warnings,
         methods={"ffmpeg": size},
     )
+
+
+def _refuse_encrypted(clip: Clip, settings: FFmpegSettings) -> None:
+    """Raise ``EncryptedError`` where what is to be coded could not be decoded: FFmpeg would show noise and be content.
+
+    With several sample entries the pieces may be in the clear.
+    """
+    coded = {"video": settings.video, "audio": settings.audio}
+    for source in {piece.input.path: piece.input for piece in clip.pieces}.values():
+        for track in Movie(source).info().tracks:
+            notes = " ".join(track.special)
+            is_coded = coded.get(track.kind) not in (None, FFmpegCodec.COPY)
+            if is_coded and "encrypted (" in notes and "sample entries" not in notes:
+                raise EncryptedError(
+                    f"its {track.kind} is encrypted, and cannot be coded",
+                    path=source.path,
+                    hint="Decrypt the file first (ffmpeg -decryption_key KEY -i FILE -c copy OUT)",
+                )
 
 
 def _segment(number: int, piece: Piece) -> dict[str, Any]:
@@ -110,6 +136,9 @@ def command_for(
 
 
 def _unwritten(clip: Clip, stack: contextlib.ExitStack) -> Input:
+    """Return the clip as an input. Raises ``RenderRequiredError`` where pictures would be coded twice for it."""
+    if not any(piece.effects for piece in clip.pieces) and clip.plan().needs_render:
+        raise RenderRequiredError("frames at the joints would be coded twice")
     return Input(path=Url(stack.enter_context(clip.ffmpeg_input()).url), options={"f": "mov"})
 
 
@@ -141,11 +170,11 @@ def _plain(clip: Clip, read: _Read, output: str | os.PathLike[str], settings: FF
     cues = _text_maps(clip.pieces[0]) if container_for_output(output) == "isobmff" else []
     options: dict[str, Any] = {"c:s": "mov_text"} if cues else {}
     maps = ["0:V?", "0:a?", *cues]
-    if read.trim is not None:
-        start, length = read.trim
-        options |= {"ss": seconds_text(start)} | ({} if length is None else {"t": seconds_text(length)})
-    rate = _rate(settings)
-    written = Output(path=os.fsdecode(output), maps=tuple(maps), options=options, settings=settings, filters=rate)
+    start, length = read.trim or (Fraction(0), None)
+    has_chapters = bool(Movie(clip.pieces[0].input).info().chapters)
+    fields = Seek(input=read.input, skip_s=start, length_s=length).output(settings, has_chapters=has_chapters)
+    fields["options"] |= options | _timing(clip.pieces, output, settings)
+    written = Output(path=os.fsdecode(output), maps=tuple(maps), settings=settings, **fields)
     return FFmpegCommand(inputs=(read.input,), outputs=(written,))
 
 
@@ -155,9 +184,26 @@ def _text_maps(piece: Piece) -> list[str]:
     return [f"0:s:{number}?" for number, track in enumerate(subtitles) if track.codec in _TEXT_CODECS]
 
 
-def _rate(settings: FFmpegSettings) -> tuple[str, ...]:
-    """The filter keeps time better than the output option, which shows the first picture a little longer."""
-    return () if settings.fps is None else (f"fps={settings.fps}",)
+def _timing(pieces: Sequence[Piece], output: str | os.PathLike[str], settings: FFmpegSettings) -> dict[str, Any]:
+    """Return the option that keeps every picture of a source whose frame rate changes.
+
+    FFmpeg counts an encoder's time in pictures of the average rate, and drops those that come sooner. Where the rate is
+    steady that is exact, and stays.
+    """
+    own = {key.partition(":")[0] for key in settings.extra_args} & {"r", "enc_time_base", "fps_mode", "vsync"}
+    codes = settings.video not in (None, FFmpegCodec.COPY)
+    if not codes or own or settings.fps is not None or container_for_output(output) not in _TIMED:
+        return {}
+    rates = {_steady_rate(source) for source in {piece.input.path: piece.input for piece in pieces}.values()}
+    return {} if len(rates) == 1 and None not in rates else {"enc_time_base:v": _TIME_BASE}
+
+
+def _steady_rate(source: MediaInput) -> Fraction | None:
+    """Return pictures a second, 0 where there are none; ``None`` where the rate changes or is not known."""
+    track = next((track for track in Movie(source).info().tracks if track.kind == "video"), None)
+    if track is None:
+        return Fraction(0)
+    return None if "variable frame rate" in track.special else track.frame_rate
 
 
 def _joined(
@@ -168,8 +214,11 @@ def _joined(
     ]
     video = settings.video is not None and all(joint.size is not None for joint in joints)
     audio = settings.audio is not None and any(joint.has_audio for joint in joints)
-    filters = [*_rate(settings), *settings.filters()] if video else []
+    filters = settings.filters() if video else []
     graph = join_graph(joints, filters, settings.audio_filters() if audio else [], video=video, audio=audio)
     maps = ("[picture]",) * video + ("[sound]",) * audio
-    written = Output(path=os.fsdecode(output), maps=maps, settings=settings, graph_video=True, graph_audio=True)
+    timing = _timing(pieces, output, settings) if video else {}
+    written = Output(
+        path=os.fsdecode(output), maps=maps, options=timing, settings=settings, graph_video=True, graph_audio=True
+    )
     return FFmpegCommand(inputs=tuple(read.input for read in reads), outputs=(written,), filter_complex=graph)

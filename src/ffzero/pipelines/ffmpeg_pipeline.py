@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ffzero.edits.clip import Clip
 from ffzero.errors import UsageError
@@ -18,7 +18,7 @@ from ffzero.pipelines.pipeline import ProcessingMode, StreamingPipeline, ZeroCop
 from ffzero.pipelines.processors import FunctionProcessor
 from ffzero.pipelines.segments import Segment, as_segment, generate_video_segments, is_job, is_media
 from ffzero.pipelines.stages import Stage
-from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
+from ffzero.reporting import WriteResult
 from ffzero.timebase import TimeLike, parse_time
 
 __all__ = [
@@ -119,74 +119,38 @@ class ZeroCopyFFmpegPipeline(_MediaPipeline):
         start_time: TimeLike = 0,
         duration: TimeLike | None = None,
         settings: FFmpegSettings | None = None,
-        *,
-        end_time: TimeLike | None = None,
-        boundary: str = "auto",
-        overwrite: bool | None = None,
-        reporter: Reporter = no_report,
-        cancel: CancelToken | None = None,
+        **options: Unpack[jobs.CutOptions],
     ) -> WriteResult:
-        """Cut a file, as ``ffzero.cut_video`` does, with the pipeline's settings unless others are given."""
-        return self._record(
-            jobs.cut_video(
-                input_path,
-                output_path,
-                start_time,
-                duration,
-                settings or self.settings,
-                end_time=end_time,
-                boundary=boundary,
-                overwrite=self.overwrite if overwrite is None else overwrite,
-                reporter=reporter,
-                cancel=cancel,
-            )
-        )
+        """Cut a file, as ``ffzero.cut_video`` does, with the pipeline's settings unless others are given.
+
+        What else may be given by name, here and in the methods below, is what the function takes; ``overwrite`` is the
+        pipeline's by default.
+        """
+        options.setdefault("overwrite", self.overwrite)
+        chosen = settings or self.settings
+        return self._record(jobs.cut_video(input_path, output_path, start_time, duration, chosen, **options))
 
     def concat_videos(
         self,
         input_files: Iterable[str | os.PathLike[str]],
         output_path: str | os.PathLike[str],
         settings: FFmpegSettings | None = None,
-        *,
-        boundary: str = "auto",
-        overwrite: bool | None = None,
-        reporter: Reporter = no_report,
-        cancel: CancelToken | None = None,
+        **options: Unpack[jobs.JoinOptions],
     ) -> WriteResult:
         """Join files, as ``ffzero.concat_videos`` does, with the pipeline's settings unless others are given."""
-        return self._record(
-            jobs.concat_videos(
-                input_files,
-                output_path,
-                settings or self.settings,
-                boundary=boundary,
-                overwrite=self.overwrite if overwrite is None else overwrite,
-                reporter=reporter,
-                cancel=cancel,
-            )
-        )
+        options.setdefault("overwrite", self.overwrite)
+        return self._record(jobs.concat_videos(input_files, output_path, settings or self.settings, **options))
 
     def transcode(
         self,
         input_path: str | os.PathLike[str],
         output_path: str | os.PathLike[str],
         settings: FFmpegSettings | None = None,
-        *,
-        overwrite: bool | None = None,
-        reporter: Reporter = no_report,
-        cancel: CancelToken | None = None,
+        **options: Unpack[jobs.CodeOptions],
     ) -> WriteResult:
         """Code a whole file anew: with ``settings``, else the pipeline's, else ``FFmpegSettings()``."""
-        return self._record(
-            jobs.transcode_video(
-                input_path,
-                output_path,
-                settings or self.settings,
-                overwrite=self.overwrite if overwrite is None else overwrite,
-                reporter=reporter,
-                cancel=cancel,
-            )
-        )
+        options.setdefault("overwrite", self.overwrite)
+        return self._record(jobs.transcode_video(input_path, output_path, settings or self.settings, **options))
 
     def process(self, data: Any) -> Any:
         """Run ``data`` through the stages; see ``execute``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from ffzero.edits.movie import concat, open_movie
 from ffzero.errors import UsageError
@@ -15,7 +15,33 @@ from ffzero.timebase import TimeLike, parse_time
 if TYPE_CHECKING:  # copying needs none of it
     from ffzero.ffmpeg.settings import FFmpegSettings
 
-__all__ = ["concat_videos", "cut_video", "transcode_video"]
+__all__ = ["CodeOptions", "CopyOptions", "CutOptions", "JoinOptions", "concat_videos", "cut_video", "transcode_video"]
+
+
+class CodeOptions(TypedDict, total=False):
+    """What ``transcode_video`` takes by name."""
+
+    overwrite: bool
+    reporter: Reporter
+    cancel: CancelToken | None
+
+
+class CopyOptions(CodeOptions, total=False):
+    """What jobs that may copy take by name."""
+
+    boundary: str
+
+
+class JoinOptions(CopyOptions, total=False):
+    """What ``concat_videos`` takes by name."""
+
+    like: str | os.PathLike[str] | None
+
+
+class CutOptions(CopyOptions, total=False):
+    """What ``cut_video`` takes by name."""
+
+    end_time: TimeLike | None
 
 
 def cut_video(
@@ -52,6 +78,7 @@ def concat_videos(
     output_path: str | os.PathLike[str],
     settings: FFmpegSettings | None = None,
     *,
+    like: str | os.PathLike[str] | None = None,
     boundary: str = "auto",
     overwrite: bool = False,
     reporter: Reporter = no_report,
@@ -59,12 +86,13 @@ def concat_videos(
 ) -> WriteResult:
     """Join whole files into one; see ``Clip.write``.
 
-    Copies, which needs files with the same coding parameters; with ``settings`` any files are joined by coding them.
+    Copies what agrees in its coding parameters, and codes the rest like ``like``, by default like most of it; with
+    ``settings`` everything is coded with them.
     """
     if isinstance(input_files, str | os.PathLike):
         raise UsageError("joining takes a list of files", found=repr(os.fspath(input_files)))
     return write_clip(
-        concat(input_files),
+        concat(input_files, like=like),
         output_path,
         settings,
         boundary=boundary,

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from ffzero.edits.clip import Clip
-from ffzero.edits.movie import Movie, open_movie
+from ffzero.edits.movie import Joinable, Movie, open_movie
 from ffzero.edits.movie import concat as movie_concat
 from ffzero.edits.pieces import Piece
 from ffzero.errors import UsageError
@@ -64,8 +64,11 @@ class Segment(Clip):
         output: str | os.PathLike[str],
         *,
         boundary: str = "auto",
+        audio: str | None = None,
         overwrite: bool = False,
         fsync: bool = False,
+        verify: bool = False,
+        sidecar: bool = False,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> WriteResult:
@@ -75,8 +78,11 @@ class Segment(Clip):
             output,
             self.settings,
             boundary=boundary,
+            audio=audio,
             overwrite=overwrite,
             fsync=fsync,
+            verify=verify,
+            sidecar=sidecar,
             reporter=reporter,
             cancel=cancel,
         )
@@ -153,14 +159,15 @@ def _common_settings(items: Iterable[Any]) -> FFmpegSettings | None:
     return found.pop() if found else None
 
 
-def concat(items: Iterable[Clip | Movie | str | os.PathLike[str]]) -> Clip:
+def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
     """Join clips, movies or paths (whole files) into one clip; segments keep their settings.
 
-    Raises ``UsageError`` for an empty list, and for segments with different settings.
+    Where their pictures differ, those are coded anew that are unlike ``like``, by default unlike most of the clip; see
+    its plan. Raises ``UsageError`` for an empty list, and for segments with different settings.
     """
     clips = list(items)
     settings = _common_settings(clips)
-    joined = movie_concat(clips)
+    joined = movie_concat(clips, like=like)
     return joined if settings is None else Segment(joined.pieces, settings=settings)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
 from ffzero.edits.clip import Clip
+from ffzero.errors import UnsupportedError
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
 
 if TYPE_CHECKING:  # copying needs none of it
@@ -20,8 +22,11 @@ def write_clip(
     settings: FFmpegSettings | None,
     *,
     boundary: str = "auto",
+    audio: str | None = None,
     overwrite: bool = False,
     fsync: bool = False,
+    verify: bool = False,
+    sidecar: bool = False,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
 ) -> WriteResult:
@@ -34,5 +39,19 @@ def write_clip(
         from ffzero.pipelines.coding import code_clip, copies_all
 
         if not copies_all(settings):
+            if verify or sidecar:
+                raise UnsupportedError("what FFmpeg codes with settings has no plan that it could be held against")
             return code_clip(clip, output, settings, overwrite=overwrite, reporter=reporter, cancel=cancel)
-    return clip.write(output, boundary=boundary, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
+    result = clip.write(
+        output,
+        boundary=boundary,
+        audio=audio,
+        overwrite=overwrite,
+        fsync=fsync,
+        verify=verify,
+        sidecar=sidecar,
+        reporter=reporter,
+        cancel=cancel,
+    )
+    left_out = () if settings is None else settings.warnings()
+    return dataclasses.replace(result, warnings=(*result.warnings, *left_out)) if left_out else result

@@ -99,9 +99,16 @@ def _track_notes(stream: Any) -> tuple[str, ...]:
     name = stream.metadata.get("filename") or stream.metadata.get("title")
     if name:
         notes.append(f"“{name}”")
+    if stream_kind(stream) == "video" and _is_variable(stream.average_rate, stream.guessed_rate):
+        notes.append("variable frame rate")
     if stream.codec_context is None and stream.type in ("video", "audio", "subtitle"):
         notes.append("no decoder for it here")
     return tuple(notes)
+
+
+def _is_variable(average: Fraction | None, guessed: Fraction | None) -> bool:
+    """Whether the rate that fits the first times is another than the mean; one within 1 % is rounding."""
+    return bool(average and guessed) and abs(guessed / average - 1) > Fraction(1, 100)  # type: ignore[operator]
 
 
 def _rotation(source: Input, stream: Any) -> int:

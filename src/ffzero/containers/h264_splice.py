@@ -1,0 +1,373 @@
+"""Rendered H.264 pictures as part of the source's own coded video sequences (ITU-T H.264, 08/2021).
+
+An encoder writes pictures for a sequence parameter set of its own. A new one may become active at an IDR picture only
+(§7.4.1.2.1), and a copied picture at which decoding can start need not be one. So the rendered slices are made to refer
+to the *source's* SPS, by a picture parameter set of their own: of a slice, only the header's first fields depend on the
+SPS. Then nothing changes at the joint, and picture order counts are chosen such that the copied pictures continue them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ffzero.containers.bits import BitReader, bit_string, escape, exp_golomb, signed_exp_golomb, unescape
+from ffzero.containers.h264 import H264NalType
+from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
+from ffzero.containers.h264_pps import adopted_pps, has_field_orders
+from ffzero.containers.h264_slice_data import join_slice, marking_bits, with_nal_units, without_padding
+from ffzero.containers.h264_slice_header import SliceHeader, slice_header, slice_pps_id
+from ffzero.containers.nal_units import NalSpan, iter_length_prefixed, iter_sei_messages
+from ffzero.errors import InvalidDataError, UnsupportedError
+
+__all__ = [
+    "Guests",
+    "JoinPoint",
+    "as_guests",
+    "free_pps_id",
+    "join_point",
+    "misfit",
+    "with_gaps_allowed",
+]
+
+_SLICES = frozenset({H264NalType.SLICE, H264NalType.IDR})
+_IDR_PIC_ID = 32766
+"""Unlike what encoders count up from 0: IDR pictures in a row differ in it (§7.4.3)."""
+_STEP = 2
+_HELD_AND_CURRENT = 2
+_MOST_PPS = 256
+_HIGH = {66, 77, 100}
+_ACCEPTS = {66: {66}, 77: {66, 77}, 88: {66}, 100: _HIGH, 110: _HIGH | {110}, 122: _HIGH | {110, 122}}
+"""Which profiles' tools a decoder of a profile has; Extended and Baseline take what x264 calls 66 (no FMO, no ASO)."""
+_HIGH_444 = 244
+_INTRA_ONLY = 0x10
+_KEPT_SEI = frozenset({4, 45, 47, 137, 142, 144, 147})
+"""Captions, frame packing, orientation, mastering and light level: what needs no HRD of the encoder's own SPS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinPoint:
+    """The copied picture that follows rendered ones. ``pic_order_cnt_lsb``: ``None`` unless its SPS has poc type 0."""
+
+    is_idr: bool
+    frame_num: int
+    pic_order_cnt_lsb: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guests:
+    """Rendered samples that refer to the source's SPS by ``pps``, a NAL unit to be added to the source's ``avcC``."""
+
+    pps: bytes
+    samples: tuple[bytes, ...]
+
+
+def free_pps_id(parameter_sets: Iterable[bytes]) -> int:
+    """Return the lowest pic_parameter_set_id that none of these NAL units has, or raise ``UnsupportedError``."""
+    taken = {parse_h264_pps(nal).id for nal in parameter_sets if _kind(nal) == H264NalType.PPS}
+    for number in range(_MOST_PPS):
+        if number not in taken:
+            return number
+    raise UnsupportedError("a track uses every picture parameter set id that there is")
+
+
+def join_point(sample: bytes, nal_length_size: int, parameter_sets: Iterable[bytes]) -> JoinPoint:
+    """Return what the first slice of a copied sample tells; ``parameter_sets`` are the source's SPS and PPS.
+
+    Raises ``InvalidDataError`` where there is no slice, or it is damaged.
+    """
+    sets = _Sets(parameter_sets)
+    for offset, length in iter_length_prefixed(sample, nal_length_size):
+        if sample[offset] & 31 in _SLICES:
+            header, _ = sets.header(sample[offset : offset + length])
+            return JoinPoint(
+                is_idr=header.idr_pic_id is not None,
+                frame_num=header.frame_num,
+                pic_order_cnt_lsb=header.pic_order_cnt_lsb,
+            )
+    raise InvalidDataError("a sample has no slice")
+
+
+def with_gaps_allowed(sps: bytes) -> bytes:
+    """Return an SPS NAL unit with gaps_in_frame_num_value_allowed_flag set (§7.4.2.1.1), all else as it is.
+
+    A rendered IDR picture starts frame_num anew, so a copied picture behind it skips some; so do copied pictures from
+    among which leading reference pictures were left out. With the flag, decoders infer the frames that lack (§8.2.5.2).
+    """
+    body, padding = without_padding(sps)
+    rbsp = bytearray(unescape(body))
+    position = 8 + parse_h264_sps(sps).gaps_bit
+    rbsp[position // 8] |= 0x80 >> position % 8
+    return escape(bytes(rbsp)) + padding
+
+
+def misfit(own: H264Sps, host: H264Sps) -> str | None:
+    """Return why slices coded for the SPS ``own`` cannot be decoded with ``host``, or ``None`` where they can.
+
+    Bidirectional prediction is not looked into: the rendered pictures are I and P. With ``constraint_set3`` of the
+    intra profiles, and with poc type 1, nothing but the source's own coding fits.
+    """
+    for (name, found), expected in zip(_facts(own).items(), _facts(host).values(), strict=True):
+        if found != expected:
+            return f"{name} differs: {found}, the source's is {expected}"
+    if own.profile not in _ACCEPTS.get(host.profile, _ACCEPTS[122] | {host.profile}):
+        return f"profile {own.profile} is not within the source's {host.profile}"
+    if own.max_num_ref_frames > host.max_num_ref_frames:
+        return f"{own.max_num_ref_frames} reference frames, the source has {host.max_num_ref_frames}"
+    if own.scaling is not None:
+        return "the encoder's SPS has scaling lists"
+    if host.poc_type == 1:
+        return "the source has picture order count type 1"
+    return None
+
+
+def as_guests(
+    samples: Sequence[bytes],
+    nal_length_size: int,
+    own_sets: Iterable[bytes],
+    host: H264Sps,
+    *,
+    pps_id: int,
+    before: JoinPoint | None = None,
+    bottom_field_first: bool = False,
+) -> Guests:
+    """Return rendered samples rewritten for the SPS ``host``, in the same order, without parameter sets and most SEI.
+
+    ``samples`` are in decoding order, which is that of display (no B pictures), the first one IDR; ``own_sets`` are the
+    encoder's one SPS and one PPS, ``pps_id`` an id that the source does not use. ``before`` is the copied picture that
+    follows, ``None`` where none does. Copies the slices. Raises ``UnsupportedError`` where they do not fit (``misfit``,
+    or long CAVLC slices that cannot be moved), ``InvalidDataError`` where they are damaged.
+    """
+    sets = _Sets(own_sets)
+    [own], [pps] = sets.sps.values(), sets.pps.values()
+    if reason := misfit(own, host):
+        raise UnsupportedError(f"rendered pictures do not fit the source's parameter set: {reason}")
+    new_pps = adopted_pps(pps, host, pps_id)
+    if own.max_num_ref_frames > 1:
+        raise UnsupportedError(f"rendered pictures have {own.max_num_ref_frames} reference frames, not one")
+    places = _without_gap(_places(len(samples), before, host), before, host)
+    writer = _Writer(
+        sets=sets,
+        host=host,
+        pps_id=pps_id,
+        both_fields=has_field_orders(pps),
+        bottom_field_first=bottom_field_first,
+        has_gap=any(place.inferred for place in places),
+    )
+    adopted = tuple(
+        writer.sample(sample, nal_length_size, place) for sample, place in zip(samples, places, strict=True)
+    )
+    return Guests(pps=new_pps, samples=adopted)
+
+
+def _facts(sps: H264Sps) -> dict[str, object]:
+    """Return what slice data depends on, by name."""
+    return {
+        "size": (sps.width_macroblocks, sps.height_map_units * (1 if sps.frame_mbs_only else 2)),
+        "chroma format": (sps.chroma_format, sps.separate_planes),
+        "bit depth": (sps.bit_depth_luma, sps.bit_depth_chroma),
+        "macroblock-adaptive fields": sps.adaptive_frame_field,
+        "lossless bypass": sps.lossless_bypass,
+    }
+
+
+def _kind(nal: bytes) -> int:
+    return nal[0] & 31 if nal else -1
+
+
+class _Sets:
+    """Parameter sets by id."""
+
+    def __init__(self, nals: Iterable[bytes]) -> None:
+        self.sps: dict[int, H264Sps] = {}
+        self.pps: dict[int, H264Pps] = {}
+        for nal in nals:
+            if _kind(nal) == H264NalType.SPS:
+                sps = parse_h264_sps(nal)
+                self.sps[sps.id] = sps
+            elif _kind(nal) == H264NalType.PPS:
+                pps = parse_h264_pps(nal)
+                self.pps[pps.id] = pps
+
+    def of(self, nal: bytes) -> tuple[H264Sps, H264Pps]:
+        pps = self.pps.get(slice_pps_id(nal))
+        sps = self.sps.get(pps.sps_id) if pps else None
+        if pps is None or sps is None:
+            raise InvalidDataError("a slice refers to a parameter set that is not there")
+        return sps, pps
+
+    def header(self, nal: bytes) -> tuple[SliceHeader, H264Pps]:
+        sps, pps = self.of(nal)
+        return slice_header(nal, sps, pps), pps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a rendered picture stands: frame_num (not reduced), picture order count, and if it is kept for reference.
+
+    ``inferred`` counts the frames that decoders hold in the place of those that frame_num skips right before it.
+    """
+
+    number: int
+    order: int
+    is_reference: bool = True
+    inferred: int = 0
+
+
+def _places(count: int, before: JoinPoint | None, host: H264Sps) -> list[_Place]:
+    """Place ``count`` pictures such that the copied picture ``before`` continues them.
+
+    Two reference pictures in a row have different values of frame_num (§7.4.3): where the copied one has that of the
+    last, the last is no reference.
+    """
+    if before is None or before.is_idr:
+        return [_Place(number=number, order=_STEP * number) for number in range(count)]
+    modulus = 1 << host.log2_max_frame_num
+    same = (count - 1 - before.frame_num) % modulus == 0
+    if same and count == 1:
+        raise UnsupportedError("the copied picture has the frame_num of the one rendered picture", found=0)
+    kept = count - 1 if same else count
+    skipped = 0 if same else (before.frame_num - count) % modulus
+    margin = _STEP * (min(skipped, max(host.max_num_ref_frames, 1)) + (2 if same else 1))
+    orders = _orders(kept, before.pic_order_cnt_lsb, margin, 1 << host.log2_max_poc_lsb)
+    places = [_Place(number=number, order=order) for number, order in enumerate(orders)]
+    return [*places, _Place(number=kept, order=orders[-1] + _STEP, is_reference=False)] if same else places
+
+
+def _without_gap(places: Sequence[_Place], before: JoinPoint | None, host: H264Sps) -> Sequence[_Place]:
+    """Return the places such that frame_num skips none before the copied picture, where that can be.
+
+    The frames that decoders infer for a gap (§8.2.5.2) then come before the second picture, which lets go of them. The
+    copied picture could not: where decoding starts at it they are not there, and FFmpeg calls that an error.
+    """
+    if before is None or before.is_idr or not places[-1].is_reference:
+        return places
+    skipped = (before.frame_num - len(places)) % (1 << host.log2_max_frame_num)
+    if not skipped or len(places) == 1 or host.max_num_ref_frames < _HELD_AND_CURRENT:
+        return places
+    moved = [replace(place, number=place.number + skipped) for place in places[1:]]
+    return [places[0], replace(moved[0], inferred=min(skipped, host.max_num_ref_frames - 1)), *moved[1:]]
+
+
+def _orders(count: int, lsb: int | None, margin: int, cycle: int) -> list[int]:
+    """Return picture order counts of ``count`` reference pictures before a copied one with pic_order_cnt_lsb ``lsb``.
+
+    The copied one's count is the one nearest to its predecessor's (§8.2.1.1), so the last of ours must be less than
+    half a cycle behind it, and at least ``margin``: FFmpeg gives frames that it infers for those that frame_num skips
+    the next counts. The first, an IDR picture, ought to have 0 (§8.2.1). Where the pictures are too few to get near
+    enough in steps of less than half a cycle, it has another; no decoder known minds.
+    """
+    plain = list(range(0, _STEP * count, _STEP))
+    if lsb is None:
+        return plain
+    if margin >= cycle // 2:
+        raise UnsupportedError(
+            "frame_num skips more than picture order counts allow", expected=cycle // 2, found=margin
+        )
+    ahead = (lsb - plain[-1] - margin) % cycle
+    if ahead < cycle // 2 - margin:
+        return plain
+    missing = ahead - (cycle // 2 - margin) + _STEP
+    if count > 1 and _STEP + -(-missing // (count - 1)) + _STEP < cycle // 2:
+        return [order + missing * number // (count - 1) // _STEP * _STEP for number, order in enumerate(plain)]
+    return [order + ahead for order in plain]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writer:
+    """Rewrites slices of ``sets`` for the SPS ``host``."""
+
+    sets: _Sets
+    host: H264Sps
+    pps_id: int
+    both_fields: bool
+    bottom_field_first: bool
+    has_gap: bool
+
+    def sample(self, sample: bytes, nal_length_size: int, place: _Place) -> bytes:
+        """Return a picture's sample, put at ``place``."""
+        edits: list[tuple[NalSpan, bytes]] = []
+        for offset, length in iter_length_prefixed(sample, nal_length_size):
+            nal = sample[offset : offset + length]
+            if _kind(nal) in _SLICES:
+                edits.append(((offset, length), self._slice(nal, place)))
+            elif _kind(nal) != H264NalType.SEI or not _is_kept_sei(nal):
+                edits.append(((offset, length), b""))
+        return with_nal_units(sample, nal_length_size, edits)
+
+    def _slice(self, nal: bytes, place: _Place) -> bytes:
+        header, pps = self.sets.header(nal)
+        own = self.sets.sps[pps.sps_id]
+        idr = header.idr_pic_id is not None
+        if idr is not (place.number == 0) or header.field_pic or not header.nal_ref_idc:
+            raise UnsupportedError("rendered pictures are not one IDR frame and reference frames behind it")
+        body, padding = without_padding(nal)
+        rbsp = unescape(body)
+        bits = BitReader(rbsp)
+        bits.skip(8)
+        for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
+            bits.ue()
+            if _ == 1:
+                kept = bits.position_bits
+        head = bit_string(rbsp, kept) + exp_golomb(self.pps_id) + self._fields(place, idr=idr)
+        bits.skip(own.log2_max_frame_num + (0 if own.frame_mbs_only else 1))
+        if idr:
+            bits.ue()
+        if own.poc_type == 0:
+            bits.skip(own.log2_max_poc_lsb)
+            if self.both_fields:
+                bits.se()
+        start = bits.position_bits
+        if not place.is_reference:
+            head = f"{head[0]}00{head[3:]}"
+        first, last = header.marking_bits
+        rest = bit_string(rbsp, header.end_bits)
+        head += (
+            self._references(rest[start:first], place) + self._marking(header, place, rest[first:last]) + rest[last:]
+        )
+        joined = join_slice(head, rbsp, header.end_bits, own, cabac=pps.cabac)
+        if joined is None:
+            raise UnsupportedError("CAVLC slices of rendered pictures cannot be moved by a part of a byte")
+        return joined + padding
+
+    def _marking(self, header: SliceHeader, place: _Place, bits: str) -> str:
+        """Write dec_ref_pic_marking(): of what came before, each picture lets go (§8.2.5.4).
+
+        So one rendered picture is left for the copied ones to drive out. The IDR picture is a long-term reference
+        picture where frames are inferred behind it, which else would drive it out.
+        """
+        if not place.is_reference:
+            return ""
+        if header.adaptive:
+            raise UnsupportedError("rendered pictures have operations on reference pictures of their own")
+        if header.idr_pic_id is not None:
+            return f"{bits[0]}{int(self.has_gap)}"
+        if place.inferred:
+            return marking_bits([*((1, (back,)) for back in range(place.inferred)), (2, (0,))])
+        return marking_bits([(1, (0,))])
+
+    def _references(self, rest: str, place: _Place) -> str:
+        """Have a P slice refer to the long-term picture where inferred frames precede it in the list (§8.2.4.3)."""
+        if not place.inferred:
+            return rest
+        if not rest.startswith("00"):  # num_ref_idx_active_override_flag, ref_pic_list_modification_flag_l0
+            raise UnsupportedError("a rendered picture has more than one reference picture")
+        return "01" + "".join(exp_golomb(value) for value in (2, 0, 3)) + rest[2:]
+
+    def _fields(self, place: _Place, *, idr: bool) -> str:
+        """Write the fields from frame_num to delta_pic_order_cnt (§7.3.3)."""
+        host = self.host
+        fields = f"{place.number % (1 << host.log2_max_frame_num):0{host.log2_max_frame_num}b}"
+        fields += "" if host.frame_mbs_only else "0"
+        fields += exp_golomb(_IDR_PIC_ID) if idr else ""
+        if host.poc_type == 0:
+            # The first field has the lower count; the frame's, given for its top field, is that of the pair's first.
+            later = 1 if self.both_fields and self.bottom_field_first else 0
+            fields += f"{(place.order + later) % (1 << host.log2_max_poc_lsb):0{host.log2_max_poc_lsb}b}"
+            if self.both_fields:
+                fields += signed_exp_golomb(-1 if later else 1)
+        return fields
+
+
+def _is_kept_sei(nal: bytes) -> bool:
+    return {kind for kind, _ in iter_sei_messages(unescape(nal[1:]))} <= _KEPT_SEI

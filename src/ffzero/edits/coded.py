@@ -1,0 +1,124 @@
+"""Carrying out the renders of a layout: stand-ins get their coded samples, tracks the entries to decode them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from ffzero.containers.isobmff.entry_boxes import with_parameter_sets, with_skipped_frame_numbers, without_repeated
+from ffzero.edits.layout import Layout, TrackLayout
+from ffzero.edits.open_joints import continued, is_continued
+from ffzero.edits.plan import Segment
+from ffzero.edits.rendered import Rendered
+from ffzero.edits.rendering import CodedPictures, Renderer
+from ffzero.edits.renders import told
+from ffzero.edits.sequence import Placed
+from ffzero.edits.sound.joined import with_coded_sound, without_first, without_last
+from ffzero.edits.sound.rendering import RenderedSound
+from ffzero.reporting import CancelToken, ProgressEvent, Reporter
+
+__all__ = ["coded_layout"]
+
+
+def coded_layout(layout: Layout, renderer: Renderer, *, reporter: Reporter, cancel: CancelToken | None) -> Layout:
+    """Return the layout with all that was to be rendered coded. Raises what ``Renderer.pictures`` raises."""
+    takes = [item.take for track in layout.tracks for item in track.placed]
+    total = sum(take.shown for take in takes if isinstance(take, Rendered | RenderedSound))
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        reporter(ProgressEvent(stage="render", done=done, total=total, unit="frames"))
+
+    warnings: list[str] = []
+    tracks = []
+    for track in layout.tracks:
+        placed: list[Placed] = []
+        for item, following in zip_longest(track.placed, track.placed[1:]):
+            if isinstance(item.take, Rendered):
+                coded = _pictures(item.take, following, renderer, advance, cancel)
+                warnings += coded.warnings
+                item = replace(item, take=item.take.with_coded(coded))
+            elif isinstance(item.take, RenderedSound):
+                sound = renderer.sound(item.take.job, advance=advance, cancel=cancel)
+                warnings += sound.warnings
+                item = with_coded_sound(item, sound)
+                if sound.taken_before:
+                    placed[-1] = without_last(placed[-1], sound.taken_before)
+            elif placed and isinstance(placed[-1].take, RenderedSound):
+                item = without_first(item, placed[-1].take)
+            placed.append(item)
+        tracks.append(_with_entries(replace(track, placed=tuple(placed))))
+    return replace(
+        layout,
+        tracks=tuple(tracks),
+        segments=_told_again(layout, tracks),
+        warnings=tuple(dict.fromkeys((*layout.warnings, *warnings))),
+    )
+
+
+def _told_again(layout: Layout, tracks: Sequence[TrackLayout]) -> tuple[Segment, ...]:
+    """Return the layout's segments, those of sound as it came out: packets beside a joint may be coded too."""
+    changed: dict[Segment, Segment] = {}
+    for planned, track in zip(layout.tracks, tracks, strict=True):
+        if any(isinstance(item.take, RenderedSound) for item in planned.placed):
+            for items in zip(planned.placed, track.placed, strict=True):
+                before, after = (
+                    replace(told(item, layout.pieces, track.role), output_track=track.model.id) for item in items
+                )
+                changed[before] = after
+    return tuple(changed.get(segment, segment) for segment in layout.segments)
+
+
+def _pictures(
+    take: Rendered,
+    following: Placed | None,
+    renderer: Renderer,
+    advance: Callable[[int], None],
+    cancel: CancelToken | None,
+) -> CodedPictures:
+    if following is None or not is_continued(take, following.take):
+        return renderer.pictures(take.job, advance=advance, cancel=cancel)
+    coded = renderer.pictures(replace(take.job, continued=True), advance=advance, cancel=cancel)
+    return continued(coded, take.job.media, following.own)
+
+
+def _with_entries(track: TrackLayout) -> TrackLayout:
+    """Return the track with the sample entries that its coded pictures decode by."""
+    entries = list(track.entries)
+    placed = [_described(item, entries) for item in track.placed]
+    used = sorted({place for item in placed for place in item.descriptions.values()})
+    if track.role != "video" or not used:
+        return replace(track, entries=tuple(entries), placed=tuple(placed))
+    # Where nothing of what the others are like is copied, its own entry is of no use.
+    number = {place: at for at, place in enumerate(used)}
+    renumbered = [
+        replace(item, descriptions={key: number[place] for key, place in item.descriptions.items()}) for item in placed
+    ]
+    return replace(track, entries=tuple(entries[place] for place in used), placed=tuple(renumbered))
+
+
+def _described(item: Placed, entries: list[bytes]) -> Placed:
+    rendered = item.take
+    if not isinstance(rendered, Rendered) or rendered.coded is None:
+        return item
+    place = item.descriptions[rendered.description]
+    if rendered.coded.entry is not None:
+        place = _place_of(_named_alike(rendered.coded.entry, entries), entries)
+    elif rendered.coded.added_sets:
+        entry = with_parameter_sets(entries[place], rendered.coded.added_sets)
+        entries[place] = with_skipped_frame_numbers(entry) if rendered.coded.skips_frame_numbers else entry
+    return replace(item, descriptions={0: place})
+
+
+def _place_of(entry: bytes, entries: list[bytes]) -> int:
+    if entry not in entries:
+        entries.append(entry)
+    return entries.index(entry)
+
+
+def _named_alike(entry: bytes, entries: Sequence[bytes]) -> bytes:
+    """Return an entry for an output track: one data reference, and the first entry's name (see ``EntryPool``)."""
+    return without_repeated(entry[:4] + entries[0][4:8] + entry[8:14] + b"\0\1" + entry[16:], entries[0])

@@ -1,0 +1,1 @@
+"""What an output is held against, and what of it needs no decoding."""

@@ -1,0 +1,1 @@
+"""Which packets of sound are coded anew, and how they stand among the copied ones."""

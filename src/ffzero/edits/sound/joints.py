@@ -1,0 +1,252 @@
+"""Sound where pieces meet or an effect changes it: which packets are coded anew, and which go on being copied.
+
+Copied packets stand on one grid all along the track. A piece's packets are moved to the nearest place on it, so that
+its sound is at most half a packet off and no error adds up; where nothing of a piece is copied it is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ffzero.edits.layout import PieceLayout
+from ffzero.edits.sequence import Placed
+from ffzero.edits.sound.coding import SoundCoding, sound_coding
+from ffzero.edits.sound.line import Lane, SoundLine
+from ffzero.edits.sound.rendering import RenderedSound, SoundJob
+from ffzero.edits.takes import Take, usual_duration
+
+__all__ = ["AUDIO_MODES", "join_sound"]
+
+AUDIO_MODES = ("copy", "joint", "encode")
+
+_LEAST_COPIED_PACKETS = 2
+_TAIL_PACKETS = 3
+_LONGEST_SILENCE_S = 10
+_WHOLE_S = Fraction(1, 20)
+"""A piece that begins or ends so near its file's sound's end is whole there."""
+_FREE_PACKET = 4096
+
+
+def join_sound(
+    placed: Sequence[Placed],
+    pieces: Sequence[PieceLayout],
+    audio: str | None,
+    entries: int = 1,
+    *,
+    has_gaps: bool = False,
+) -> tuple[list[Placed], str]:
+    """Return takes of one sound track with those packets between them that are to be coded anew.
+
+    With ``has_gaps`` pieces between them have no sound: there will be silence.
+
+    ``audio`` is ``"copy"``, ``"joint"``, ``"encode"``, or ``None``: joints where a piece was cut inside and the codec's
+    packets, only copied, would click. Also returns why nothing can be coded, empty where it can or need not be.
+    """
+    take = placed[0].take
+    assert isinstance(take, Take)
+    joints = len(placed) > 1 and (audio == "joint" or (audio is None and _cut_inside(placed, pieces)))
+    effects = any(pieces[item.piece].request.sound_effects for item in placed)
+    mended = len(placed) > 1 and (has_gaps or any(item.unlike for item in placed))
+    if not (joints or effects or mended or audio == "encode"):
+        return list(placed), ""
+    coding = sound_coding(take.track, take.descriptions()[0], pieces[placed[0].piece].request.media)
+    if audio is None and not effects and not mended and not coding.clicks:
+        return list(placed), ""
+    reason = coding.reason or _unfit(placed, coding, entries, longest_s=None if has_gaps else _LONGEST_SILENCE_S)
+    if reason:
+        return list(placed), reason
+    return list(_Joiner(SoundLine(placed, pieces, coding), all_anew=audio == "encode").laid()), ""
+
+
+def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool:
+    """Whether any of the joints is not one of a file's own end to another's own beginning."""
+    for number, item in enumerate(placed):
+        found = pieces[item.piece].request.media.track_range(item.take.track)
+        piece = pieces[item.piece]
+        if found is None:
+            continue
+        if number and piece.start - found[0] > _WHOLE_S:
+            return True
+        if number < len(placed) - 1 and found[1] - piece.end > _WHOLE_S:
+            return True
+    return False
+
+
+def _unfit(placed: Sequence[Placed], coding: SoundCoding, entries: int, longest_s: int | None) -> str:
+    if entries > 1 or len({item.descriptions[number] for item in placed for number in item.take.descriptions()}) > 1:
+        return "the pieces' sound has several sample entries"
+    for number, item in enumerate(placed):
+        take = item.take
+        assert isinstance(take, Take)
+        if item.unlike:
+            continue
+        if sound_coding(take.track, take.descriptions()[0]).packet != coding.packet:
+            return "the pieces' packets differ in length"
+        if coding.packet and not _is_even(take, coding.packet):
+            return "packets are not all of one length, or there are gaps between them"
+        if longest_s is not None and number and item.at_s - placed[number - 1].end_s > longest_s:
+            return f"there is no sound for more than {longest_s} seconds"
+    return ""
+
+
+def _is_even(take: Take, packet: int) -> bool:
+    """Whether the packets follow one another without gaps, all of one length but for the jitter of their times."""
+    table, entry = take.track.table, take.track.entries[take.descriptions()[0]]
+    ticks = Fraction(packet * take.track.timescale, entry.sample_rate)
+    if packet == 1 or abs(usual_duration(table) - ticks) > ticks / 8:
+        return packet == 1
+    times = table.durations.sums_before(take.first, take.stop).astype(np.float64)
+    late = times - np.arange(len(times)) * float(ticks)
+    return bool(late.max() - late.min() <= ticks / 2)
+
+
+class _Joiner:
+    """Takes on a line of samples, and the packets between them that are coded anew."""
+
+    def __init__(self, line: SoundLine, *, all_anew: bool) -> None:
+        self.line = line
+        self.coding = line.coding
+        self.lanes = line.lanes
+        self.all_anew = all_anew
+
+    def laid(self) -> Iterator[Placed]:
+        """Yield what is copied and what is coded, in order."""
+        runs = list(self._runs())
+        for lane in self.lanes:
+            if not any(self._copied(lane, low, high) for low, high in self._between(runs)):
+                lane.at = lane.begin if lane is not self.lanes[0] else lane.at
+        at = 0
+        for number, (low, high, reason) in enumerate(runs):
+            if low > at:
+                yield self._copy(at, low)
+            following = runs[number + 1][0] if number + 1 < len(runs) else self.line.copied_end
+            yield self._coded(low, high, reason, self._spare(low - at), self._spare(following - high))
+            at = high
+        if at < self.line.copied_end and not self.all_anew:
+            yield self._copy(at, self.line.copied_end)
+
+    def _between(self, runs: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
+        at = 0
+        for low, high, _ in runs:
+            yield at, low
+            at = high
+        yield at, (at if self.all_anew else self.line.copied_end)
+
+    @staticmethod
+    def _copied(lane: Lane, low: int, high: int) -> bool:
+        return low < high and lane.begin < high and lane.end > low
+
+    def _runs(self) -> Iterator[tuple[int, int, str]]:
+        """Yield the ranges to be coded, on the grid of packets, each with its reason; they lie apart."""
+        last = self.lanes[-1]
+        if self.all_anew:
+            packet = max(1, self.coding.packet)
+            yield 0, -(-last.end // packet) * packet, "all sound is coded anew"
+            return
+        changes = sorted(self._changes())
+        while changes:
+            low, high, reason = changes.pop(0)
+            first, stop = self._around(low, high)
+            while changes and self._around(*changes[0][:2])[0] - stop < self._least_copied():
+                _, other, why = changes.pop(0)
+                reason = reason if why in reason else f"{reason}; {why}"
+                high = max(high, other)
+                first, stop = self._around(low, high)
+            yield first, stop, reason
+
+    def _least_copied(self) -> int:
+        return _LEAST_COPIED_PACKETS * (self.coding.packet or _FREE_PACKET)
+
+    def _changes(self) -> Iterator[tuple[int, int, str]]:
+        """Yield each range in which the sound is not that of copied packets."""
+        for lane, following in zip(self.lanes, self.lanes[1:], strict=False):
+            reason = "a joint: the pieces' packets do not go on from one another"
+            if following.begin - lane.end > 2 * self.line.half_fade:
+                reason = "there is no sound: silence"
+            yield lane.end - self.line.half_fade, following.begin + self.line.half_fade, reason
+        for lane in self.lanes:
+            if lane.item.unlike:
+                yield lane.begin - self.line.half_fade, lane.end + self.line.half_fade, lane.item.unlike
+                continue
+            for placed in self.line.effects(lane):
+                low, high = max(placed.first + lane.shift, lane.begin), min(placed.stop + lane.shift, lane.end)
+                if low < high:
+                    yield low, high, f"sound effect {placed.effect.name}"
+
+    def _around(self, low: int, high: int) -> tuple[int, int]:
+        """Return the packets to be coded for a change in ``[low, high)``, as the range of samples that they make."""
+        before, after, packet = self.coding.before, self.coding.after, self.coding.packet
+        if packet:
+            first, stop = (low // packet - before) * packet, (-(-high // packet) + after) * packet
+        else:
+            first, stop = self.line.boundary(low, after=False), self.line.boundary(high, after=True)
+        if first <= self.line.base:
+            first = 0
+        end = self.line.copied_end
+        if self.lanes[-1].item.unlike and high >= self.lanes[-1].end:
+            stop = end
+        if not packet or stop > end - packet:
+            stop = min(stop, end) if stop < end else end
+        return max(0, first), max(stop, first)
+
+    def _copy(self, low: int, high: int) -> Placed:
+        """Return the packets of the lane that lies in a range between what is coded."""
+        lane = self.line.lane_at(high - 1)
+        take, table = lane.take, lane.take.track.table
+        stop = take.stop if high >= self.line.copied_end else min(self.line.number(lane, high), table.count)
+        end_s = lane.item.end_s if stop == take.stop else self.line.seconds(high)
+        if low == 0:
+            shown = stop - take.first - take.hidden_before
+            return replace(lane.item, take=replace(take, stop=stop, shown=shown), end_s=end_s)
+        first = self.line.number(lane, low)
+        begin = table.dts(first)
+        found = replace(
+            take,
+            first=first,
+            stop=stop,
+            media_start=begin,
+            media_stop=max(begin + 1, take.media_stop if stop == take.stop else table.dts(stop)),
+            start=begin + take.start - take.media_start,
+            shown=stop - first,
+            hidden_before=0,
+        )
+        return replace(lane.item, take=found, at_s=self.line.seconds(low), end_s=end_s)
+
+    def _spare(self, copied: int) -> int:
+        """Return how many of the copied packets beside coded ones may be coded too; two runs share them."""
+        packet = self.coding.packet
+        return max(0, min(self.coding.spare, copied // packet // 2 - 1)) if packet else 0
+
+    def _coded(self, low: int, high: int, reason: str, spare_before: int, spare_after: int) -> Placed:
+        packet = self.coding.packet
+        lead = (self.coding.warm + spare_before) * packet if packet > 1 else 0
+        tail = (_TAIL_PACKETS + spare_after) * packet if packet > 1 else 0
+        lane = self.line.lane_at(max(low, self.line.base))
+        job = SoundJob(
+            media=self.line.media,
+            track=self.line.track,
+            description=self.line.description,
+            parts=tuple(self.line.parts(low - lead, high + tail)),
+            lead=lead,
+            samples=high - low,
+            packet=packet,
+            fade=2 * self.line.half_fade,
+            before=self.line.neighbour(low, -1) if low else None,
+            after=self.line.neighbour(high, 0) if high < self.line.copied_end and not self.all_anew else None,
+            spare_before=spare_before if low else 0,
+            spare_after=spare_after,
+        )
+        place = lane.item.descriptions[lane.take.descriptions()[0]]
+        source_start = Fraction(lane.take.start, lane.take.track.timescale) + Fraction(low - lane.at, self.line.rate)
+        rendered = RenderedSound(
+            job=job, reason=reason, source_start_s=max(Fraction(0), source_start), lead_samples=self.line.base
+        )
+        end_s = min(self.line.seconds(high), self.lanes[-1].item.end_s)
+        descriptions = {self.line.description: place}
+        return Placed(
+            piece=lane.item.piece, take=rendered, at_s=self.line.seconds(low), end_s=end_s, descriptions=descriptions
+        )

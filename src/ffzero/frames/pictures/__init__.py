@@ -1,0 +1,1 @@
+"""Pictures decoded and coded anew: which encoder, how, and how well."""

@@ -1,0 +1,128 @@
+"""Pictures of a source coded anew, in as many attempts as their quality takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+
+from av.video.frame import VideoFrame
+
+from ffzero.containers.isobmff.sample_entry import SampleEntry
+from ffzero.edits.coded_samples import SampleStore
+from ffzero.edits.rendering import CodedPictures, PictureJob
+from ffzero.errors import DecodeError, UnsupportedError
+from ffzero.frames.changes.effects import with_effects
+from ffzero.frames.changes.fitting import fitted
+from ffzero.frames.changes.pacing import timescale_of
+from ffzero.frames.changes.targets import model_of
+from ffzero.frames.pictures.blank import blank_pictures
+from ffzero.frames.pictures.decode import pictures
+from ffzero.frames.pictures.encode import Coded, Encoding
+from ffzero.frames.pictures.matching import recipe_for
+from ffzero.frames.pictures.recipes import Package, Recipe
+from ffzero.frames.pictures.source import Source, source_of
+from ffzero.reporting import CancelToken
+
+__all__ = ["code_pictures"]
+
+_MANY_FRAMES = 1500
+_ENOUGH_DB = 45.5
+_NEAR_DB = 45.0
+
+
+def code_pictures(
+    job: PictureJob, *, advance: Callable[[int], None], cancel: CancelToken | None = None
+) -> CodedPictures:
+    """Do what ``Renderer.pictures`` says."""
+    return _Job(job, advance, cancel).result()
+
+
+class _Job:
+    def __init__(self, job: PictureJob, advance: Callable[[int], None], cancel: CancelToken | None) -> None:
+        self._job = job
+        self._advance = advance
+        self._cancel = cancel
+        self._told = 0
+        self._recipe: Recipe | None = None
+        self._model = None if job.target is None else model_of(job.target, cancel)
+
+    def result(self) -> CodedPictures:
+        attempt = 0
+        while True:
+            done = self._attempt(attempt)
+            if done is not None:
+                return done
+            attempt += 1
+
+    def _attempt(self, number: int) -> CodedPictures | None:
+        """Code all pictures; ``None`` where one comes out too poor and there are better attempts to make."""
+        frames = self._pictures()
+        first = next(frames, None)
+        if first is None:
+            raise DecodeError("there is no picture to code", path=self._job.media.name)
+        entry, like = first
+        if self._recipe is None:
+            self._recipe = recipe_for(self._source(entry, like))
+        # A long job is not begun anew for a picture that comes out a little poorer.
+        last = number + 1 >= len(self._recipe.attempts) or self._job.frames > _MANY_FRAMES
+        encoding = Encoding(self._recipe, number, like)
+        coded: list[Coded] = []
+        store = SampleStore()
+        with closing(encoding):
+            for item in chain([first], frames, [None]):
+                if item is not None:
+                    _check_same(like, entry, item)
+                for done in encoding.end() if item is None else encoding.add(item[1]):
+                    if done.psnr_db < _ENOUGH_DB and not last:
+                        return None
+                    store.add(done.sample)
+                    coded.append(replace(done, sample=b""))
+                    self._tell(len(coded))
+        self._tell(self._job.frames)
+        scale = timescale_of(self._job)
+        return _gathered(store, coded, encoding.package, scale if self._job.target is not None else None)
+
+    def _pictures(self) -> Iterator[tuple[SampleEntry, VideoFrame]]:
+        """Yield what is to be coded: the source's pictures with what is done to them."""
+        if self._model is not None and self._job.is_blank:
+            return blank_pictures(self._job, self._model, self._cancel)
+        frames = with_effects(self._job, pictures(self._job, cancel=self._cancel), self._cancel)
+        return frames if self._model is None else fitted(self._job, frames, self._model)
+
+    def _source(self, entry: SampleEntry, like: VideoFrame) -> Source:
+        """Return what the coded pictures are to be like."""
+        if self._model is None:
+            return source_of(self._job, entry, like)
+        return source_of(self._model.job, self._model.entry, self._model.frame)
+
+    def _tell(self, done: int) -> None:
+        done = min(done, self._job.frames)  # at a target's rate there may be more than were promised
+        if done > self._told:
+            self._advance(done - self._told)
+            self._told = done
+
+
+def _check_same(like: VideoFrame, entry: SampleEntry, item: tuple[SampleEntry, VideoFrame]) -> None:
+    """Raise ``UnsupportedError`` where a picture cannot follow the first in one coded sequence."""
+    frame = item[1]
+    ours, theirs = ((f.width, f.height, f.format.name) for f in (like, frame))
+    if ours != theirs:
+        raise UnsupportedError("pictures to be rendered together differ in kind", expected=ours, found=theirs)
+
+
+def _gathered(store: SampleStore, coded: list[Coded], package: Package, timescale: int | None) -> CodedPictures:
+    least = min(item.psnr_db for item in coded)
+    poor = f"rendered pictures are no nearer to the source's than {least:.1f} dB (PSNR)"
+    return CodedPictures(
+        samples=store.finished(),
+        pts=tuple(item.pts for item in coded),
+        sync=tuple(number for number, item in enumerate(coded) if item.sync),
+        entry=package.entry,
+        added_sets=package.added_sets,
+        restore=package.restore,
+        warnings=package.warnings if least >= _NEAR_DB else (*package.warnings, poor),
+        psnr_db=least,
+        timescale=timescale,
+    )

@@ -1,0 +1,117 @@
+"""HEVC coded like the source's, by libx265, under a sample entry of its own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ffzero.containers.hevc import HevcNalType
+from ffzero.containers.hevc_params import HevcSps, parse_hevc_sps
+from ffzero.containers.isobmff.sample_entry import SampleEntry
+from ffzero.errors import UnsupportedError
+from ffzero.frames.pictures.entries import parsed_entry, with_config
+from ffzero.frames.pictures.hdr import content_light, dolby_vision_profile, mastering_display
+from ffzero.frames.pictures.hvcc import hvcc
+from ffzero.frames.pictures.nal_samples import is_settings, length_prefixed, units
+from ffzero.frames.pictures.recipes import Package, Recipe
+from ffzero.frames.pictures.source import Source
+
+__all__ = ["hevc_recipe"]
+
+_PIXELS = frozenset(
+    {f"yuv{chroma}p{depth}" for chroma in ("420", "422", "444") for depth in ("", "10le", "12le")}
+    | {"yuvj420p", "yuvj422p", "yuvj444p", "gray", "gray10le", "gray12le", "gbrp", "gbrp10le", "gbrp12le"}
+)
+_QUANTIZERS = (16, 12, 8)
+_FIXED = (
+    "log-level=none:info=0:repeat-headers=0:aud=0:hrd=0:open-gop=0:scenecut=0:bframes=0:b-adapt=0:rc-lookahead=0"
+    ":lookahead-slices=0:high-tier=0:psy-rd=0:psy-rdoq=0:frame-threads=2:ref=1"
+)
+_VIDEO_FORMATS = ("component", "pal", "ntsc", "secam", "mac")
+_VPS, _SPS, _PPS, _DELIMITER, _PREFIX_SEI, _SUFFIX_SEI = 32, 33, 34, 35, 39, 40
+_RANDOM_ACCESS = range(16, 24)
+_FIELD_SEQUENCE = 2
+_ENHANCED = ("dvcC", "dvvC", "dvwC", "hvcE", "lhvC")
+_LENGTH_SIZE = 4
+
+
+def hevc_recipe(source: Source) -> Recipe:
+    """Return how to code pictures like an HEVC source's. Raises ``UnsupportedError`` with what cannot be matched."""
+    sps = _active_sps(source.entry)
+    if source.pix_fmt not in _PIXELS:
+        raise UnsupportedError(f"no encoder here makes HEVC of pixel format {source.pix_fmt}")
+    if sps.vui.field_flags & _FIELD_SEQUENCE:
+        raise UnsupportedError("HEVC whose pictures are single fields is not coded anew")
+    if dolby_vision_profile(source.entry.boxes) == 5:
+        raise UnsupportedError("Dolby Vision of profile 5 has no base picture that shows right without its metadata")
+    signal = sps.vui.signal
+    across, down = signal.sample_aspect
+    timing = sps.vui.timing
+    rate = source.rate
+    if timing is not None and timing.units_in_tick and timing.time_scale:
+        rate = Fraction(timing.time_scale, timing.units_in_tick)
+    return Recipe(
+        encoder="libx265",
+        pix_fmt=source.pix_fmt,
+        attempts=tuple(_options(source, sps, quantizer) for quantizer in _QUANTIZERS),
+        package=lambda headers: _package(source, headers),
+        rate=rate,
+        sample_aspect=Fraction(across, down) if across and down else None,
+        color_range=source.color_range if signal.full_range else 0,
+        primaries=signal.primaries,
+        transfer=signal.transfer,
+        matrix=signal.matrix,
+        interval=1 if source.all_intra else source.interval,
+    )
+
+
+def _active_sps(entry: SampleEntry) -> HevcSps:
+    sets = entry.hevc.units(HevcNalType.SPS) if entry.hevc is not None else ()
+    if not sets:
+        raise UnsupportedError("the HEVC source keeps its parameter sets inside the samples: they cannot be matched")
+    return parse_hevc_sps(sets[0])
+
+
+def _options(source: Source, sps: HevcSps, quantizer: int) -> dict[str, str]:
+    signal = sps.vui.signal
+    params = [_FIXED, f"qp={quantizer}"]
+    if signal.video_format < len(_VIDEO_FORMATS):
+        params.append(f"videoformat={_VIDEO_FORMATS[signal.video_format]}")
+    if signal.overscan_appropriate is not None:
+        params.append(f"overscan={'crop' if signal.overscan_appropriate else 'show'}")
+    if signal.chroma_location[0]:
+        params.append(f"chromaloc={signal.chroma_location[0]}")
+    display, light = mastering_display(source.side_data), content_light(source.side_data)
+    if display is not None:
+        params.append(f"master-display={display}")
+    if light is not None:
+        params.append(f"max-cll={light}")
+    if display is not None or light is not None:
+        params.append("hdr10=1")
+    return {"preset": "ultrafast", "flags": "+global_header+cgop", "x265-params": ":".join(params)}
+
+
+def _package(source: Source, headers: bytes) -> Package:
+    found = units(headers)
+    sets = [[unit for unit in found if unit[0] >> 1 == kind] for kind in (_VPS, _SPS, _PPS)]
+    record = hvcc(sets[0], sets[1], sets[2], nal_length_size=_LENGTH_SIZE)
+    entry = with_config(source.entry, "hvcC", record, without=_ENHANCED)
+    lost = [name for name in _ENHANCED if name in source.entry.boxes]
+    beside = b"".join(
+        len(unit).to_bytes(_LENGTH_SIZE) + unit
+        for unit in found
+        if unit[0] >> 1 == _PREFIX_SEI and not is_settings(unit, 2)
+    )
+
+    def sample(coded: bytes) -> bytes:
+        body = length_prefixed(
+            coded, _LENGTH_SIZE, dropped=(_VPS, _SPS, _PPS, _DELIMITER), sei=(_PREFIX_SEI, _SUFFIX_SEI), hevc=True
+        )
+        key = body[_LENGTH_SIZE] >> 1 in _RANDOM_ACCESS
+        return beside + body if key else body
+
+    return Package(
+        decodes_by=parsed_entry(entry),
+        sample=sample,
+        entry=entry,
+        warnings=(f"rendered pictures lack Dolby Vision metadata ({', '.join(lost)})",) if lost else (),
+    )

@@ -1,0 +1,1 @@
+"""Outputs decoded and held against their plan."""

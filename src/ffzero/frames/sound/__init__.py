@@ -1,0 +1,1 @@
+"""Sound decoded and coded anew, packet by packet."""

@@ -1,0 +1,159 @@
+"""``ffzero verify``, ``--verify`` and ``--sidecar``: exit status, what is said, and the picture of a plan."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+import ffzero
+from ffzero.cli import run
+from ffzero.cli.plan_picture import plan_picture
+from support.command_line import Terminal, call
+from support.samples import copy_sample
+
+CUT = ("cut", "in.mp4", "-o", "out.mp4", "-s", "3.5", "-e", "6")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy_sample(tmp_path, "in.mp4")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def damage(path: str = "out.mp4", sample: int = 30) -> None:
+    index = ffzero.open(path).samples()
+    data = bytearray(Path(path).read_bytes())
+    data[int(index.offset_bytes[sample] + index.size_bytes[sample] // 2)] ^= 0xFF
+    Path(path).write_bytes(data)
+
+
+def test_verify_at_once_and_later() -> None:
+    outcome = call(*CUT, "--verify")
+    assert outcome.status == 0, outcome.err
+    assert "out.mp4: it is what was planned" in outcome.out
+    assert Path("out.mp4.ffzero.json").exists()
+    later = call("verify", "out.mp4")
+    assert (later.status, later.err) == (0, "")
+    assert later.out.splitlines()[-1] == "out.mp4: it is what was planned"
+
+
+def test_nothing_is_kept_unasked() -> None:
+    assert call(*CUT).status == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["in.mp4", "out.mp4"]
+    outcome = call("verify", "out.mp4")
+    assert outcome.status == 1
+    assert "no record of the edit" in outcome.message
+    assert "--source" in outcome.message
+
+
+def test_sidecar_alone_checks_nothing() -> None:
+    outcome = call(*CUT, "--sidecar", "--json")
+    assert "verification" not in outcome.object
+    assert json.loads(Path("out.mp4.ffzero.json").read_text())["boundary"] == "auto"
+
+
+def test_the_edit_given_again() -> None:
+    call(*CUT)
+    assert call("verify", "out.mp4", "--source", "in.mp4", "-s", "3.5", "-e", "6").status == 0
+    outcome = call("verify", "out.mp4", "--source", "in.mp4", "-s", "4", "-e", "6", "--json")
+    assert outcome.status == 1
+    assert outcome.object["passed"] is False
+    assert {check["name"] for check in outcome.object["checks"] if check["status"] == "failed"} >= {"pictures"}
+
+
+def test_a_record_elsewhere() -> None:
+    call(*CUT, "--sidecar")
+    Path("out.mp4.ffzero.json").rename("kept.json")
+    assert call("verify", "out.mp4", "--plan", "kept.json").status == 0
+
+
+def test_damage_fails_and_is_named() -> None:
+    call(*CUT, "--sidecar")
+    damage()
+    outcome = call("verify", "out.mp4")
+    assert outcome.status == 1
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("  failed  copied"))
+    assert "sample 30 has other bytes than source sample" in line
+    assert "checks failed" in outcome.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("concat", "in.mp4", "in.mp4"),
+        ("remove", "in.mp4", "--range", "-70", "--range", "72-74"),
+    ],
+)
+def test_other_commands_prove_too(command: tuple[str, ...]) -> None:
+    outcome = call(*command, "-o", "out.mp4", "--verify", "--json")
+    assert outcome.status == 0, outcome.out
+    assert outcome.object["verification"]["passed"] is True
+
+
+def test_a_failed_proof_is_status_1_with_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ffzero.edits import clip as clips
+
+    write = clips.write_clip
+
+    def damaged(*args: object, **options: object) -> object:
+        result = write(*args, **options)  # type: ignore[arg-type]  # handed through
+        damage()
+        return result
+
+    monkeypatch.setattr(clips, "write_clip", damaged)
+    outcome = call(*CUT, "--verify", "--json")
+    assert outcome.status == 1
+    assert outcome.object["output"] == "out.mp4"
+    assert outcome.object["verification"]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("verify",), "OUTPUT"),
+        (("verify", "out.mp4", "--plan", "a", "--source", "b"), "--plan and --source"),
+        (("verify", "out.mp4", "-s", "1"), "without --source"),
+        (("verify", "out.mp4", "--source", "a", "--source", "b", "-s", "1"), "several sources"),
+        ((*CUT, "--dry-run", "--verify"), "--dry-run"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...], said: str) -> None:
+    outcome = call(*words)
+    assert outcome.status == 2
+    assert said in outcome.message
+
+
+class TestPicture:
+    def test_on_a_terminal_a_dry_run_draws_and_explains(self) -> None:
+        stdout = Terminal()
+        assert run([*CUT, "--dry-run"], stdout, io.StringIO()) == 0
+        text = stdout.getvalue()
+        assert text.index("█") < text.index("clip of 0:00:02.")
+        assert "copy   track 1 (video)" in text
+
+    def test_elsewhere_it_only_explains(self) -> None:
+        outcome = call(*CUT, "--dry-run")
+        assert outcome.out.startswith("clip of 0:00:02.")
+
+    @pytest.mark.parametrize("blocks", [True, False])
+    def test_bars_fill_their_times(self, blocks: bool) -> None:
+        movie = ffzero.open("in.mp4")
+        clip = movie[1:5] + movie[10:14]
+        lines = plan_picture(clip.plan("render").to_dict(), width=92, blocks=blocks, colour=False)
+        assert all(len(line) <= 92 for line in lines)
+        keys, video = lines[:2]
+        assert keys.lstrip().startswith("keyframes")
+        bar = video.removeprefix(video[: video.index("1") + 3])
+        coded, plain = ("▒", "█") if blocks else ("#", "=")
+        assert bar[0] == coded, "1 s is no keyframe"
+        assert bar.count(plain) > bar.count(coded) > 5
+        assert lines[-1].split()[:5] == [plain, "copied", coded, "coded", "anew"]
+
+    def test_colours_are_closed(self) -> None:
+        lines = plan_picture(ffzero.open("in.mp4")[1:5].plan().to_dict(), width=80, blocks=True, colour=True)
+        assert any("\x1b[32m" in line for line in lines)
+        assert all(line.rfind("\x1b[0m") >= line.rfind("\x1b[") for line in lines)
