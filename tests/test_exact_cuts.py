@@ -21,7 +21,7 @@ from ffzero.errors import EncryptedError, RenderRequiredError
 from support import media, synth
 from support.boxes import interior_edits
 from support.oracle import Frame, decode, decode_video_pyav, describe, keyframe_times
-from support.rendering import check_pictures, pictures
+from support.rendering import Picture, check_pictures, pictures
 from support.verdict import check_cut, expected_frames
 
 TARGETED = ("first-picture", "one-picture", "last-picture", "at-keyframe", "before-keyframe", "after-keyframe")
@@ -125,6 +125,15 @@ def crossed_edits(item: media.Media, cut: Cut, frames: list[Frame]) -> bool:
     return any(min(places) < end <= max(places) for end in ends)
 
 
+def one_after_another(found: list[Picture]) -> Iterator[Picture]:
+    """Yield pictures without overlaps: FFmpeg lets the second edit of the file begin before the first has ended."""
+    last = None
+    for one in found:
+        time = one.time if last is None else max(one.time, last + Fraction(1, 25))
+        yield Picture(time=time, planes=one.planes)
+        last = time
+
+
 @pytest.mark.timeout(300)
 def test_a_cut_shows_exactly_its_range(item: media.Media, kind: str, tmp_path: Path) -> None:
     frames = shown(item)
@@ -147,6 +156,7 @@ def test_a_cut_shows_exactly_its_range(item: media.Media, kind: str, tmp_path: P
         # From the beginning: FFmpeg does not seek to the right place behind an edit.
         begin, end = cut.start or Fraction(0), cut.end
         wanted = [one for one in pictures(item.path()) if one.time >= begin and (end is None or one.time < end)]
+        wanted = list(one_after_another(wanted))
         assert check_pictures(wanted, pictures(output), peak=255, rendered=result.frames_rendered) == []
         return
     problems = check_cut(

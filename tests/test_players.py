@@ -78,6 +78,31 @@ def test_gstreamer_decodes_a_cut_like_its_source(item: media.Media, tmp_path: Pa
     assert not missing, f"{item.name}: {missing} are missing"
 
 
+RENDERED = ("av1_10bit.mp4", "h264_mbaff.mp4", "h264_one_gop.mp4", "h264_open_gop.mp4", "hevc_cra_rasl_hvc1.mp4")
+"""Coded pictures beside copied ones: where groups are closed and open, in one sample entry and in two."""
+JOINS = pytest.mark.parametrize("name", RENDERED)
+
+
+def _join(name: str, folder: Path) -> tuple[Path, int]:
+    """Write two pieces, nothing of them hidden; return the file and how many pictures it has."""
+    output = folder / name
+    with ffzero.open(media.Media(name=name).path()) as movie:
+        clip = movie[Fraction(13, 10) : Fraction(5, 2)] + movie[Fraction(13, 25) : Fraction(19, 10)]
+        result = clip.write(output, boundary="render")
+    assert result.frames_rendered > 0
+    return output, result.frames_copied + result.frames_rendered
+
+
+@JOINS
+def test_gstreamer_decodes_a_rendered_join(name: str, tmp_path: Path) -> None:
+    need(GSTREAMER)
+    control = gstreamer(media.Media(name=name).path())
+    output, count = _join(name, tmp_path)
+    found = gstreamer(output)
+    assert not found.complaints - control.complaints
+    assert len(found.picture_times) == count
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chromium]:
     need(CHROMIUM)
@@ -110,6 +135,21 @@ def test_chromium_plays_and_seeks_a_cut(item: media.Media, browser: Chromium, tm
         if ought <= NEAR and off > ought + SAME:
             problems.append(f"at {spot:.3f} s the picture is {off:.1f} from the right one, the source's is {ought:.1f}")
     assert not problems, f"{item.name} [{start}, {end}): {problems}"
+
+
+@JOINS
+def test_chromium_plays_a_rendered_join(name: str, browser: Chromium, tmp_path: Path) -> None:
+    control = browser.ask(media.Media(name=name).path(), [])
+    if "error" in control or not control["width"]:
+        pytest.skip(f"Chromium cannot play the source either: {control.get('error', 'no picture')}")
+    output, _ = _join(name, tmp_path)
+    frames = _main(output)
+    spots = [0.3, 1.25, 2.3]
+    found = browser.ask(output, spots)
+    assert "error" not in found, found["error"]
+    assert found["duration"] == pytest.approx(float(frames[-1].pts - frames[0].pts), abs=0.1)
+    for spot, seek in zip(spots, found["seeks"], strict=True):
+        assert _difference(seek["pixels"], _pictures(output, frames, frames[0].pts + Fraction(spot))) <= NEAR
 
 
 def _pictures(path: Path, frames: list[Frame], time: Fraction) -> np.ndarray:

@@ -19,9 +19,11 @@ import pytest
 
 from ffzero.errors import InvalidDataError, MemoryLimitError, SourceNotFoundError, TimeRangeError, UsageError
 from ffzero.ffmpeg import memory_file
+from ffzero.ffmpeg.command import FFmpegCommandBuilder
 from ffzero.ffmpeg.executor import FFmpegExecutor
 from ffzero.ffmpeg.mapping import MemoryMapEngine
 from ffzero.ffmpeg.memory import FFmpegMemHandler
+from ffzero.ffmpeg.settings import FFmpegSettings
 from support.media import ffmpeg_exe
 
 linux = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
@@ -205,6 +207,19 @@ class TestMemoryFiles:
             assert handler.get_stats().memory_bytes == middle.size_bytes > 1000
         with av.open(str(out)) as container:
             assert sum(1 for _ in container.decode(video=0)) == FRAMES
+
+    @linux
+    def test_commands_take_memory_files_as_they_are(self, places: Path, video: Path) -> None:
+        executor, builder = FFmpegExecutor(ffmpeg_exe(), timeout_s=30), FFmpegCommandBuilder()
+        settings = FFmpegSettings(preset="ultrafast", extra_args={"movflags": "faststart"})
+        with FFmpegMemHandler() as handler:
+            first, second = handler.create_memory_file(suffix=".mkv"), handler.create_memory_file(suffix=".mp4")
+            executor.execute(builder.build_command("transcode", input_path=video, output_path=first))
+            command = builder.build_command("transcode", input_path=first, output_path=second, settings=settings)
+            assert executor.execute(command).warnings == ()
+            assert (first.read(0, 4), second.read(4, 4)) == (b"\x1aE\xdf\xa3", b"ftyp")
+            assert handler.map_video_frames(second).shape[0] == FRAMES
+            assert list(places.rglob("*")) == []
 
     @posix
     def test_ffmpeg_s_own_descriptor_protocol(

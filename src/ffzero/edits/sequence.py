@@ -81,12 +81,13 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set picture takes on the timeline; every take but the first must begin with its first shown picture."""
     tables = [_mapped(item, timescale) for item in placed]
     first = placed[0]
-    media_time = max(0, first.take.lead(timescale))
-    parts = _parts_from(placed, tables, timescale, media_time)
+    leads = _leads(placed, timescale)
+    media_time = max(0, leads[0])
+    parts = _parts_from(placed, tables, leads, timescale, media_time)
     least = min(part.table.composition_range[0] for part in parts)
     if least < 0:
         media_time -= least
-        parts = _parts_from(placed, tables, timescale, media_time)
+        parts = _parts_from(placed, tables, leads, timescale, media_time)
     last = placed[-1]
     assert not isinstance(last.take, RenderedSound)
     shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
@@ -111,8 +112,21 @@ def _with_rewritten(part: Part, rewritten: Mapping[int, bytes]) -> Iterator[Part
         yield replace(part, table=part.table.slice(at, part.table.count)) if at else part
 
 
+def _leads(placed: Sequence[Placed], timescale: int) -> list[int]:
+    """Return how long before it is shown each take is to be decoded: rendered ones as early as any that follow others.
+
+    A picture shown at once could not be decoded before the reordered ones that come next.
+    """
+    leads = [item.take.lead(timescale) for item in placed]
+    deepest = max(leads[1:], default=0)
+    return [
+        max(lead, deepest) if isinstance(item.take, Rendered) else lead
+        for item, lead in zip(placed, leads, strict=True)
+    ]
+
+
 def _parts_from(
-    placed: Sequence[Placed], tables: Sequence[SampleTable], timescale: int, media_time: int
+    placed: Sequence[Placed], tables: Sequence[SampleTable], leads: Sequence[int], timescale: int, media_time: int
 ) -> list[Part]:
     """Return picture takes as parts, the first shown from ``media_time`` on.
 
@@ -127,7 +141,7 @@ def _parts_from(
         wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
         own_lead = item.take.lead(timescale)
         below = min(0, table.composition_range[0])
-        dts = _after(parts, wanted_pts - own_lead + below, end_dts) if number else 0
+        dts = _after(parts, wanted_pts - leads[number] + below, end_dts) if number else 0
         literal = item.take.rope if isinstance(item.take, Rendered) else None
         table = table.with_composition_shift(wanted_pts - own_lead - dts)
         parts.append(Part(piece=item.piece, table=table, literal=literal))

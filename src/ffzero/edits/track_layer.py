@@ -207,6 +207,8 @@ class TrackLayer:
         at = piece.at + max(Fraction(0), start - piece.start)
         if abs(start - piece.start) * take.track.timescale < 1:
             at = piece.at  # the same instant, but for the rounding to this track's ticks
+        if self.role == "video" and self.placed and self.placed[-1].piece == number:
+            at = max(at, self.placed[-1].end_s)  # FFmpeg lets later edits begin before the one before has ended
         length = media.seconds(take.track, take.media_stop - take.media_start)
         self.placed.append(
             Placed(piece=number, take=take, at_s=at, end_s=at + length, descriptions=descriptions, unlike=unlike)

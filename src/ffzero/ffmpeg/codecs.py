@@ -30,10 +30,13 @@ class FFmpegCodec(enum.StrEnum):
     MJPEG = "mjpeg"
     H264_NVENC = "h264_nvenc"
     HEVC_NVENC = "hevc_nvenc"
+    AV1_NVENC = "av1_nvenc"
     H264_VAAPI = "h264_vaapi"
     HEVC_VAAPI = "hevc_vaapi"
+    AV1_VAAPI = "av1_vaapi"
     H264_QSV = "h264_qsv"
     HEVC_QSV = "hevc_qsv"
+    AV1_QSV = "av1_qsv"
     H264_VIDEOTOOLBOX = "h264_videotoolbox"
     HEVC_VIDEOTOOLBOX = "hevc_videotoolbox"
     AAC = "aac"
@@ -136,13 +139,19 @@ _VA_DEVICE: Arguments = (("init_hw_device", "vaapi=ffzero"), ("filter_hw_device"
 _NAMES = _presets("preset", *(preset.value for preset in FFmpegPreset))
 
 
+def _range(codec: str) -> tuple[int, int]:
+    """Return what a caller gives as crf: what the software encoders of the codec take."""
+    return (0, 63) if codec == "av1" else (0, 51)
+
+
 def _nvenc(name: str, codec: str) -> Encoder:
     return Encoder(
         name=name,
         codec=codec,
         crf=(("rc", "vbr"), ("cq", "{}"), ("b:v", "0")),
+        crf_range=_range(codec),
         least=1,  # 0 means "choose one"
-        default_crf=23,
+        default_crf=30 if codec == "av1" else 23,
         bitrate=(("rc", "vbr"),),
         presets=_presets("preset", "p1", "p1", "p2", "p3", "p3", "p4", "p5", "p6", "p7", "p7"),
         pixel_format="yuv420p",
@@ -154,9 +163,11 @@ def _vaapi(name: str, codec: str) -> Encoder:
     return Encoder(
         name=name,
         codec=codec,
-        crf=(("rc_mode", "CQP"), ("qp", "{}")),
+        crf=(("rc_mode", "CQP"), ("global_quality" if codec == "av1" else "qp", "{}")),
+        crf_range=_range(codec),
+        scale=(0, 255) if codec == "av1" else None,  # AV1's base_q_idx
         least=1,  # 0 means "choose one"
-        default_crf=23,
+        default_crf=30 if codec == "av1" else 23,
         bitrate=(("rc_mode", "VBR"),),
         pixel_format="nv12",
         upload="hwupload",
@@ -170,8 +181,10 @@ def _qsv(name: str, codec: str) -> Encoder:
         name=name,
         codec=codec,
         crf=(("global_quality", "{}"),),
+        crf_range=_range(codec),
+        scale=(0, 51) if codec == "av1" else None,  # ICQ goes from 1 to 51
         least=1,
-        default_crf=23,
+        default_crf=30 if codec == "av1" else 23,
         presets=_presets("preset", *speeds),
         pixel_format="nv12",
         device=(("init_hw_device", "qsv"),),
@@ -262,9 +275,9 @@ _VIDEO = (
         pixel_format="yuv422p10le",
     ),
     Encoder(name="mjpeg", codec="mjpeg", crf=(("q:v", "{}"),), scale=(2, 31), default_crf=4, pixel_format="yuvj420p"),
-    *(_nvenc(f"{codec}_nvenc", codec) for codec in ("h264", "hevc")),
-    *(_vaapi(f"{codec}_vaapi", codec) for codec in ("h264", "hevc")),
-    *(_qsv(f"{codec}_qsv", codec) for codec in ("h264", "hevc")),
+    *(_nvenc(f"{codec}_nvenc", codec) for codec in ("h264", "hevc", "av1")),
+    *(_vaapi(f"{codec}_vaapi", codec) for codec in ("h264", "hevc", "av1")),
+    *(_qsv(f"{codec}_qsv", codec) for codec in ("h264", "hevc", "av1")),
     *(_videotoolbox(f"{codec}_videotoolbox", codec) for codec in ("h264", "hevc")),
 )
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # RFC 6716 §2

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -23,6 +24,7 @@ __all__ = ["ExecuteOptions", "ExecutionResult", "FFmpegExecutor"]
 
 _GRACE_S = 2.0
 _GLOBAL_OPTIONS = ("-hide_banner", "-nostdin", "-y")
+_DESCRIPTOR = re.compile(r"(?:file:)?(?:/proc/self/fd|/dev/fd)/(\d{1,9})", re.ASCII)
 
 
 class ExecuteOptions(TypedDict, total=False):
@@ -80,9 +82,10 @@ class FFmpegExecutor:
         """Run an ``FFmpegCommand``, or the words of a command line (with or without the program's name), to its end.
 
         ``duration_s`` is how long the output will be: percent and ETA are told from it. ``pass_fds`` are descriptors
-        that the command names (POSIX); ``streams`` says where FFmpeg's own three lead. Every file that it writes has a
-        temporary name beside its own until FFmpeg ended well; after any error, ``KeyboardInterrupt`` and ``kill -9``
-        included, nothing is left and no process runs.
+        that the command needs (POSIX), besides those that it names as ``/proc/self/fd/N`` or ``/dev/fd/N`` (memory
+        files); ``streams`` says where FFmpeg's own three lead. Every file that it writes has a temporary name beside
+        its own until FFmpeg ended well; after any error, ``KeyboardInterrupt`` and ``kill -9`` included, nothing is
+        left and no process runs.
 
         Raises ``FFmpegError`` (``FFmpegTimeoutError`` for a time-out), ``FFmpegNotFoundError``, ``CancelledError``,
         ``OutputExistsError`` without ``overwrite`` (here or in the command), ``OutputError`` for a folder that is not
@@ -104,7 +107,7 @@ class FFmpegExecutor:
                 reporter=self._reporter if reporter is None else reporter,
                 duration_s=duration_s,
                 grace_s=self._grace_s,
-                pass_fds=tuple(pass_fds),
+                pass_fds=tuple({*pass_fds, *_named_descriptors(argv)}),
                 streams=streams or Streams(),
             )
             result = run.go()
@@ -190,6 +193,16 @@ def _with_global_options(argv: Sequence[str]) -> list[str]:
 
 def _names_ffmpeg(word: str) -> bool:
     return not word.startswith("-") and os.path.splitext(os.path.basename(word))[0].startswith("ffmpeg")
+
+
+def _named_descriptors(argv: Sequence[str]) -> set[int]:
+    """Return the open descriptors that words name as files: in the child the number would be another file, or none."""
+    found = set()
+    for match in filter(None, map(_DESCRIPTOR.fullmatch, argv)):
+        with contextlib.suppress(OSError, OverflowError):
+            os.fstat(int(match[1]))
+            found.add(int(match[1]))
+    return {fd for fd in found if fd > 2}  # the first three are streams of FFmpeg's own
 
 
 def _named_outputs(argv: Sequence[str]) -> tuple[str, ...]:

@@ -174,9 +174,11 @@ class FFmpegMemHandler:
         """Return frames [start, start + count), to the end by default, as (n, height, width, 3) uint8 RGB.
 
         The frames are decoded once into memory that has no name and stays as long as the array does, ``cleanup`` or
-        not; it counts against the limit. Frame 0 is the first one shown. The array may be written to; the video does
-        not change. Raises ``SourceNotFoundError``, ``InvalidDataError`` (no video, damaged), ``TimeRangeError`` where
-        there are not that many frames, ``UsageError``, ``MemoryLimitError``.
+        not; it counts against the limit. Frame 0 is the first one shown; pictures are as they are stored, not turned
+        as the file may ask players to. The array may be written to; the video does not change.
+
+        Raises ``SourceNotFoundError``, ``InvalidDataError`` (no video, damaged), ``TimeRangeError`` where there are not
+        that many frames, ``UsageError``, ``MemoryLimitError``.
         """
         check_frame_range(start_frame, frame_count)
         with self._lock:

@@ -16,6 +16,7 @@ from typing import Any
 from ffzero.errors import UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec
 from ffzero.ffmpeg.filters import chain
+from ffzero.ffmpeg.memory_file import MemoryFile
 from ffzero.ffmpeg.options import ExtraArguments, flatten
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.timebase import TimeLike, parse_time
@@ -26,6 +27,25 @@ PROTOCOLS = "file,crypto,data,fd,pipe,subfile,concatf"
 """What an input, and what it refers to in turn, may be read through: nothing that reaches the network."""
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".m4a", ".3gp", ".3g2"})
+_FORMATS = {
+    ".mp4": "mp4",
+    ".mov": "mov",
+    ".m4a": "ipod",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".avi": "avi",
+    ".flv": "flv",
+    ".mp3": "mp3",
+    ".aac": "adts",
+    ".flac": "flac",
+    ".wav": "wav",
+    ".ogg": "ogg",
+    ".opus": "opus",
+    ".gif": "gif",
+}
+"""What a memory file's suffix asks for: the path by which it is opened has none."""
+_SUFFIXES = {name: suffix for suffix, name in _FORMATS.items()}
 _PICTURE_SUFFIXES = frozenset(
     (
         ".jpg",
@@ -138,7 +158,8 @@ class Output:
 
     ``maps`` are FFmpeg's (``"0:v:0"``, ``"[label]"``); ``filters`` and ``audio_filters`` come before those that the
     settings need. ``settings=None`` adds no codec: the options say what to do. ``graph_video`` and ``graph_audio`` say
-    that the stream comes from the command's filter graph, which holds those filters already.
+    that the stream comes from the command's filter graph, which holds those filters already. A memory file gets the
+    format that its ``suffix`` says.
     """
 
     path: str | os.PathLike[str]
@@ -152,8 +173,10 @@ class Output:
     graph_audio: bool = False
 
     def __post_init__(self) -> None:
+        suffix = self.path.suffix if isinstance(self.path, MemoryFile) else None
+        format_name = {} if suffix not in _FORMATS else {"f": _FORMATS[suffix]}
         object.__setattr__(self, "path", Url(file_url(self.path)))
-        object.__setattr__(self, "options", ExtraArguments(self.options))
+        object.__setattr__(self, "options", ExtraArguments({**format_name, **self.options}))
         metadata = {str(key): str(value) for key, value in self.metadata.items()}
         for key, value in metadata.items():
             if not key or "=" in key or "\0" in key + value:
@@ -162,8 +185,9 @@ class Output:
 
     @property
     def suffix(self) -> str:
-        """The name's ending in lower case, with its dot."""
-        return os.path.splitext(os.fspath(self.path))[1].lower()
+        """The name's ending in lower case, with its dot; where it has none, that of the format asked for."""
+        own = os.path.splitext(os.fspath(self.path))[1].lower()
+        return own or _SUFFIXES.get(str(self.options.get("f")), "")
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the settings ask for and is left out here."""

@@ -113,6 +113,7 @@ _SAME = {
     "vendor:v": "vendor",
 }
 _MUXERS_REFUSED = frozenset({"tee"})  # it reads the output's name as a list of addresses
+_MUXER_OPTIONS = frozenset({"f", "fifo_format"})
 
 
 def option_text(value: object, key: str) -> str:
@@ -160,7 +161,7 @@ class ExtraArguments(Mapping[str, Any]):
             value = tuple(value) if isinstance(value, list | tuple) else value
             self._items[name] = value
             for _, text in _words(name, value):
-                if name == "f" and text in _MUXERS_REFUSED:
+                if _base(name) in _MUXER_OPTIONS and text is not None and text.lower() in _MUXERS_REFUSED:
                     raise UsageError(f"extra_args may not choose the muxer {text!r}", hint="Write one output at a time")
 
     def __getitem__(self, key: str) -> Any:

@@ -185,7 +185,9 @@ class Chunks:
             return Chunks._of(self.offsets, self.samples, self.descriptions.shifted(mapping[least] - least))
         known, place = np.unique(self.descriptions.values, return_inverse=True)
         new = np.array([mapping[int(value)] for value in known], np.int64)[place]
-        return Chunks._of(self.offsets, self.samples, Runs(self.samples.counts, new))
+        # Both columns anew: what reads them goes through them side by side, in the same windows.
+        counts = self.samples.counts
+        return Chunks._of(self.offsets, Runs(counts, self.samples.values), Runs(counts, new))
 
     def slice(self, first: int, stop: int, skipped: int, skipped_bytes: int, surplus: int) -> Chunks:
         """Return chunks ``[first, stop)`` less the first ``skipped`` samples and the last ``surplus`` ones."""

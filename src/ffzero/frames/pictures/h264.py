@@ -87,8 +87,9 @@ def _active_sps(source: Source, sets: list[bytes]) -> H264Sps:
 
 def _options(sps: H264Sps, source: Source, number: int, quantizer: int) -> dict[str, str]:
     signal = sps.vui.signal
-    # x264 counts from the least quantizer of the bit depth (QpBdOffset, §7.4.2.1.1): each bit is 6 steps.
-    quantizer += 6 * (sps.bit_depth_luma - 8)
+    # x264 counts from the least quantizer of the bit depth (QpBdOffset, §7.4.2.1.1): each bit is 6 steps. 0 is without
+    # loss: where the source is, for FFmpeg decodes what is beside pictures of another kind wrongly.
+    quantizer = 0 if sps.lossless_bypass else quantizer + 6 * (sps.bit_depth_luma - 8)
     params = [_FIXED, f"sps-id={number}", f"qp={quantizer}"]
     if source.continued:
         params.append("ref=1:weightp=0:keyint=infinite")
@@ -106,11 +107,12 @@ def _options(sps: H264Sps, source: Source, number: int, quantizer: int) -> dict[
         params.append(f"chromaloc={signal.chroma_location[0]}")
     if sps.vui.pic_struct_present:
         params.append("pic-struct=1")
+    psnr = "" if sps.lossless_bypass else "+psnr"  # without loss x264 tells 0 dB
     return {
         "preset": "superfast",
         "profile": _PROFILES[sps.profile],
         "thread_type": "frame",
-        "flags": "+global_header+psnr" + ("+ildct+ilme" if _coded_as_fields(sps, source) else ""),
+        "flags": "+global_header" + psnr + ("+ildct+ilme" if _coded_as_fields(sps, source) else ""),
         "x264-params": ":".join(params),
     }
 

@@ -12,7 +12,7 @@ from av.error import FFmpegError
 
 from ffzero.containers.isobmff.model import Track
 from ffzero.edits.media import Media
-from ffzero.edits.plan import Render, Segment
+from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.proof.proof import Check, failed, passed, skipped
 from ffzero.edits.proof.record import Record
 from ffzero.frames.proof.media import sound_of
@@ -79,7 +79,10 @@ def _check(
     offsets: list[dict[str, Any]] = []
     for place in _places(record, track.id):
         source = sources[place.input]
-        own = source.box.track(place.track)
+        own = next((each for each in source.box.tracks if each.id == place.track), None)
+        if own is None or source.role(own) != "audio":
+            silent += 1  # the piece has no sound: silence stands in its place
+            continue
         if any(entry.encryption is not None for entry in own.entries):
             return skipped("sound", f"{name}: encrypted")
         try:
@@ -123,8 +126,10 @@ def _places(record: Record, number: int) -> Iterator[_Place]:
 
 
 def _ends(record: Record, segments: Sequence[Segment]) -> Iterator[_Place]:
-    tracks = {segment.input: segment.track for segment in reversed(segments)}
-    tracks_of_pieces = {segment.piece: segment.track for segment in segments}
+    # What is coded at a joint may be told of the track that it is made like, which need not be the piece's own.
+    certain = sorted(segments, key=lambda segment: isinstance(segment, Copy))
+    tracks = {segment.input: segment.track for segment in certain}
+    tracks_of_pieces = {segment.piece: segment.track for segment in certain}
     for number, piece in enumerate(record.pieces):
         track = tracks_of_pieces.get(number, tracks.get(piece.input))
         if track is None:
