@@ -103,8 +103,9 @@ def test_gstreamer_decodes_a_rendered_join(name: str, tmp_path: Path) -> None:
     assert len(found.picture_times) == count
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser() -> Iterator[Chromium]:
+    """A browser for one test: one that got stuck, or answers late, is nobody else's."""
     need(CHROMIUM)
     with Chromium() as chromium:
         yield chromium

@@ -216,7 +216,8 @@ def test_a_signal_at_any_moment_leaves_a_whole_output_or_none(folder: Path, numb
             assert len(shown_times(folder / "out.mp4")) == 1975
             (folder / "out.mp4").unlink()
         else:
-            assert (process.returncode, out, err) == (128 + number, "", "ffzero: interrupted\n")
+            assert (process.returncode, out) == (128 + number, ""), err
+            assert err.endswith("ffzero: interrupted\n")  # numpy may print what interrupted its import before that
         assert files(folder) == {"in.mp4"}
 
 
@@ -229,4 +230,5 @@ def wait_for_handler(process: subprocess.Popen[str], number: signal.Signals) -> 
         if int(caught, 16) >> (signal.SIGTERM - 1) & 1:
             return
         time.sleep(0.005)
-    pytest.fail(f"no handler for {number.name}")
+    if process.poll() is None:  # else it was done before anyone looked
+        pytest.fail(f"no handler for {number.name}")

@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -193,12 +194,8 @@ class Chromium:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        os.killpg(self._process.pid, signal.SIGKILL)  # with its renderers, one of which may spin
+        self._process.wait(10)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)

@@ -17,7 +17,7 @@ import click
 
 from ffzero import __version__
 from ffzero.cli.console import Console, StdoutError
-from ffzero.cli.signals import Interrupted, stop_signals
+from ffzero.cli.signals import Interrupted, StopState, stop_signals
 from ffzero.errors import CancelledError, FFZeroError, UsageError
 
 __all__ = ["main", "run"]
@@ -91,7 +91,7 @@ def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     try:
         with stop_signals() as stop:
             try:
-                status = _dispatch(list(argv), console)
+                status = _dispatch(list(argv), console, stop)
             except (Interrupted, CancelledError, KeyboardInterrupt) as error:
                 status = _interrupted(console, error, stop.exit_status)
         console.flush()
@@ -103,7 +103,7 @@ def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     return status
 
 
-def _dispatch(argv: list[str], console: Console) -> int:
+def _dispatch(argv: list[str], console: Console, stop: StopState) -> int:
     try:
         with (
             contextlib.redirect_stdout(console.stdout),
@@ -126,6 +126,8 @@ def _dispatch(argv: list[str], console: Console) -> int:
     except (StdoutError, Interrupted):
         raise
     except Exception as error:  # the last line of defence: no traceback reaches a user
+        if stop.exit_status is not None:
+            raise Interrupted from error  # an extension module made another exception of it
         return _internal_error(console, error)
     return 0
 
