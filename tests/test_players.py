@@ -122,7 +122,12 @@ def test_chromium_plays_and_seeks_a_cut(item: media.Media, browser: Chromium, tm
     control = browser.ask(path, [float(start) - float(frames[0].pts) + spot for spot in spots])
     if "error" in control or not control["width"]:
         pytest.skip(f"Chromium cannot play the source either: {control.get('error', 'no picture')}")
-    found = browser.ask(_cut(path, start, end, tmp_path), spots)
+    output = _cut(path, start, end, tmp_path)
+    found = browser.ask(output, spots)
+    if any(
+        seek["media_time"] is None for seek in found.get("seeks", ())
+    ):  # no new picture came in time: a busy machine
+        found = browser.ask(output, spots)
     assert "error" not in found, f"{item.name} [{start}, {end}): {found['error']}"
     assert found["duration"] == pytest.approx(length, abs=0.1)
     assert (found["width"], found["height"]) == (control["width"], control["height"])

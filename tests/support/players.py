@@ -139,7 +139,7 @@ async function seek(video, time, job) {
   const shown = new Promise(good => video.requestVideoFrameCallback((now, meta) => good(meta.mediaTime)));
   const done = wait(video, 'seeked', 6000);
   video.currentTime = time; await done;
-  const media_time = await Promise.race([shown, rest(1500).then(() => null)]);
+  const media_time = await Promise.race([shown, rest(6000).then(() => null)]);
   return {time, media_time, pixels: thumb(video, job.width, job.height)};
 }
 async function attend(job) {
