@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,11 @@ def browser() -> Iterator[Chromium]:
         yield chromium
 
 
+ATTEMPTS = 3
+"""Browsers drop pictures and late answers on a busy machine; a wrong file is wrong every time."""
+
+
+@pytest.mark.timeout(400)
 @FILES
 def test_chromium_plays_and_seeks_a_cut(item: media.Media, browser: Chromium, tmp_path: Path) -> None:
     path = item.path()
@@ -123,26 +129,34 @@ def test_chromium_plays_and_seeks_a_cut(item: media.Media, browser: Chromium, tm
     if "error" in control or not control["width"]:
         pytest.skip(f"Chromium cannot play the source either: {control.get('error', 'no picture')}")
     output = _cut(path, start, end, tmp_path)
-    found = browser.ask(output, spots)
-    if any(
-        seek["media_time"] is None for seek in found.get("seeks", ())
-    ):  # no new picture came in time: a busy machine
-        found = browser.ask(output, spots)
-    assert "error" not in found, f"{item.name} [{start}, {end}): {found['error']}"
-    assert found["duration"] == pytest.approx(length, abs=0.1)
-    assert (found["width"], found["height"]) == (control["width"], control["height"])
-    assert found["frames"] > 0
-    assert found["played_to"] > min(length, 2) * 0.9
-    problems = []
-    for spot, seek, same in zip(spots, found["seeks"], control["seeks"], strict=True):
-        source_time = wanted[0].pts + Fraction(spot)
-        truth = _pictures(path, frames, source_time)
-        ought, off = _difference(same["pixels"], truth), _difference(seek["pixels"], truth)
-        if ought <= NEAR and off > ought + SAME:
-            problems.append(f"at {spot:.3f} s the picture is {off:.1f} from the right one, the source's is {ought:.1f}")
+    truths = [_pictures(path, frames, wanted[0].pts + Fraction(spot)) for spot in spots]
+    problems: list[str] = []
+    for _ in range(ATTEMPTS):
+        problems = list(_cut_problems(browser.ask(output, spots), control, length, truths))
+        if not problems:
+            break
     assert not problems, f"{item.name} [{start}, {end}): {problems}"
 
 
+def _cut_problems(
+    found: dict[str, Any], control: dict[str, Any], length: float, truths: list[np.ndarray]
+) -> Iterator[str]:
+    if "error" in found:
+        yield found["error"]
+        return
+    if found["duration"] != pytest.approx(length, abs=0.1):
+        yield f"it lasts {found['duration']} s, not {length}"
+    if (found["width"], found["height"]) != (control["width"], control["height"]):
+        yield f"it has {found['width']}x{found['height']} pixels"
+    if not found["frames"] or found["played_to"] <= min(length, 2) * 0.9:
+        yield f"{found['frames']} pictures were shown up to {found['played_to']} s"
+    for truth, seek, same in zip(truths, found["seeks"], control["seeks"], strict=True):
+        ought, off = _difference(same["pixels"], truth), _difference(seek["pixels"], truth)
+        if ought <= NEAR and off > ought + SAME:
+            yield f"at {seek['time']:.3f} s the picture is {off:.1f} from the right one, the source's is {ought:.1f}"
+
+
+@pytest.mark.timeout(400)
 @JOINS
 def test_chromium_plays_a_rendered_join(name: str, browser: Chromium, tmp_path: Path) -> None:
     control = browser.ask(media.Media(name=name).path(), [])
@@ -151,11 +165,19 @@ def test_chromium_plays_a_rendered_join(name: str, browser: Chromium, tmp_path: 
     output, _ = _join(name, tmp_path)
     frames = _main(output)
     spots = [0.3, 1.25, 2.3]
-    found = browser.ask(output, spots)
-    assert "error" not in found, found["error"]
-    assert found["duration"] == pytest.approx(float(frames[-1].pts - frames[0].pts), abs=0.1)
-    for spot, seek in zip(spots, found["seeks"], strict=True):
-        assert _difference(seek["pixels"], _pictures(output, frames, frames[0].pts + Fraction(spot))) <= NEAR
+    truths = [_pictures(output, frames, frames[0].pts + Fraction(spot)) for spot in spots]
+    problems: list[str] = []
+    for _ in range(ATTEMPTS):
+        found = browser.ask(output, spots)
+        problems = [found["error"]] if "error" in found else []
+        if not problems and found["duration"] != pytest.approx(float(frames[-1].pts - frames[0].pts), abs=0.1):
+            problems.append(f"it lasts {found['duration']} s")
+        for truth, seek in zip(truths, found.get("seeks", ()), strict=False):
+            if _difference(seek["pixels"], truth) > NEAR:
+                problems.append(f"at {seek['time']} s a wrong picture is shown")
+        if not problems:
+            break
+    assert not problems
 
 
 def _pictures(path: Path, frames: list[Frame], time: Fraction) -> np.ndarray:
