@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -289,7 +290,7 @@ class TestFailures:
         assert (str(again), again.cause, again.argv) == (str(error), error.cause, error.argv)
 
     def test_an_input_that_is_no_media(self, executor: FFmpegExecutor, folder: Path) -> None:
-        (folder / "in").write_bytes(os.urandom(5000))
+        (folder / "in").write_bytes(random.Random(7).randbytes(5000))
         with pytest.raises(FFmpegError) as caught:
             executor.execute(["-i", str(folder / "in"), str(folder / "o.mp4")])
         assert caught.value.cause == "the input is damaged, or no media file"

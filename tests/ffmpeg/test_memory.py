@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import stat
 import subprocess
@@ -369,7 +370,7 @@ class TestVideoFrames:
             assert len(handler.map_video_frames(video, 0, 50)) == 50
 
     def test_inputs_that_are_no_video(self, places: Path, tmp_path: Path) -> None:
-        (tmp_path / "noise.mp4").write_bytes(os.urandom(4000))
+        (tmp_path / "noise.mp4").write_bytes(random.Random(7).randbytes(4000))
         sound = tmp_path / "s.wav"
         FFmpegExecutor(ffmpeg_exe()).execute(["-f", "lavfi", "-i", "sine=d=0.1", str(sound)])
         before = open_descriptors()
