@@ -144,6 +144,16 @@ def test_real_files_pass(name: str, tmp_path: Path) -> None:
     assert [check["status"] for check in found["checks"] if check["name"] == "pictures"] != ["not checked"]
 
 
+def test_a_short_copied_group_whose_headers_were_all_rewritten_is_found(tmp_path: Path) -> None:
+    real = {item.name: item.path() for item in media.real_media()}
+    if "iibbibb_editlist_videoonly.mp4" not in real:
+        pytest.skip("needs FFZERO_MEDIA")
+    clip = ffzero.open(real["iibbibb_editlist_videoonly.mp4"]).apply("null", "3.6", 6)
+    found = clip.write(tmp_path / "out.mp4", verify=True).verification
+    assert found is not None
+    assert found["passed"]
+
+
 def test_plan_and_clip_and_record_are_all_taken(tmp_path: Path) -> None:
     clip, path = joined_clip(), tmp_path / "out.mp4"
     clip.write(path, boundary="render")

@@ -126,7 +126,8 @@ class _TrackProof:
         if any(a == b for late in range(_MAX_LATE + 1) for a, b in _beside(have, at, want, late, _NEAR)):
             return at, min(range(_MAX_LATE + 1), key=lambda late: _unlike(have, at, want, late))
         if sought:
-            return start_of(have, max(0, at - _NEAR), want, window=_SOUGHT)
+            place, number = start_of(have, max(0, at - _NEAR), want, window=_SOUGHT)
+            return (place, number) if have[place : place + 1] == want[number : number + 1] else (at, 0)
         return start_of(have, at, want, window=_NEAR)
 
     def _free(self, number: int, segments: Sequence[Segment], source: Media, wanted: int) -> tuple[int, int]:
