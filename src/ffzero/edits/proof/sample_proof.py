@@ -126,8 +126,7 @@ class _TrackProof:
         if any(a == b for late in range(_MAX_LATE + 1) for a, b in _beside(have, at, want, late, _NEAR)):
             return at, min(range(_MAX_LATE + 1), key=lambda late: _unlike(have, at, want, late))
         if sought:
-            place, number = start_of(have, max(0, at - _NEAR), want, window=_SOUGHT)
-            return (place, number) if have[place : place + 1] == want[number : number + 1] else (at, 0)
+            return start_of(have, max(0, at - _NEAR), want, window=_SOUGHT)
         return start_of(have, at, want, window=_NEAR)
 
     def _free(self, number: int, segments: Sequence[Segment], source: Media, wanted: int) -> tuple[int, int]:
@@ -176,7 +175,10 @@ class _TrackProof:
             return first + 1 if after_rendered and unit is None else first
         syncs = track.table.sync_candidates()
         later = [] if syncs is None else [int(number) for number in syncs if number > first][:1]
-        return later[0] if later else segment.stop_sample
+        if not later:
+            return segment.stop_sample
+        following = source.peek(track, later[0])  # it may refer to leading pictures that were left out
+        return later[0] + (following is not None and following.random_access is RandomAccess.OPEN)
 
     def _pcm(self, segments: Sequence[Segment], sources: Mapping[str, Media]) -> None:
         """Compare sound whose every sample of signal is a sample of the container, in blocks."""
@@ -209,9 +211,13 @@ def _beside(
 
 
 def _unlike(have: Sequence[bytes], at: int, want: Sequence[bytes], late: int) -> int:
-    """Return how many samples from ``late`` on are not there in a row; packets of silence are all alike."""
+    """Return how many samples from ``late`` on are not there in a row; packets of silence are all alike.
+
+    More than there are where none is: nothing speaks for it.
+    """
     wanted = max(0, len(want) - late)
-    return wanted - sum(a == b for a, b in _beside(have, at, want, late, wanted))
+    found = sum(a == b for a, b in _beside(have, at, want, late, wanted))
+    return wanted - found if found else len(want) + 1
 
 
 def _kept(segment: Copy) -> list[tuple[int, int]]:
