@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.cutting import measure_concat, measure_cut
+from benchmarks.frames import measure_frames
 from benchmarks.media import Picture, make_loop
 from benchmarks.places import Place, PlaceUnavailable, filesystem_of, mounted_xfs, require_space
 from benchmarks.planning import measure_planning
@@ -23,7 +24,7 @@ from benchmarks.verify import WrongOutput
 
 __all__ = ["main"]
 
-_SUITES = ("cut", "concat", "plan", "start", "render")
+_SUITES = ("cut", "concat", "plan", "start", "render", "frames")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -115,6 +116,10 @@ def _measure(scale: Scale, suites: Sequence[str], folder: Path) -> tuple[list[Se
             sections += measure_rendering(scale, Place(folder=folder, filesystem=filesystem_of(folder)), loop, _tell)
         except PlaceUnavailable as error:
             missing.append(f"rendering: {error}")
+    if "frames" in suites:
+        found, lacking = measure_frames(scale, Place(folder=folder, filesystem=filesystem_of(folder)), _tell)
+        sections += found
+        missing += [f"frames, {line}" for line in lacking]
     return sections, missing
 
 

@@ -32,6 +32,8 @@ METHOD = (
     " cut is exact. Both write the same number of bytes within one group of pictures.",
     "ffzero's outputs were checked before they counted: number and times of the pictures, and three pictures at random"
     " places decoded and compared with the source's.",
+    "Frames: wall and CPU time are taken inside each process once its imports are done, those of its children included;"
+    " peak memory is the sum over the process and its children, sampled.",
     "A mounted image lies on the same disk and goes through a loop device with direct I/O, which slows writing to it.",
     "Peak memory counts mapped and shared pages too; the launcher's own, about 8 MB, is its least.",
 )

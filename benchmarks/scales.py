@@ -15,7 +15,7 @@ class Scale:
 
     A cut is made of a file of each of ``pictures``, a join of files of the first. ``hours`` are the lengths of the
     synthetic recordings; the last is the one that counts. ``render_minutes`` are the lengths of the files out of which
-    cuts are made that code their ends.
+    cuts are made that code their ends. ``frames`` of the last of ``pictures`` are handed to Python.
     """
 
     name: str
@@ -29,6 +29,8 @@ class Scale:
     start_repeats: int
     render_minutes: tuple[int, ...]
     render_repeats: int
+    frames: int
+    frame_repeats: int
 
     @property
     def parts_bytes(self) -> int:
@@ -53,6 +55,8 @@ FULL = Scale(
     start_repeats=15,
     render_minutes=(1, 10, 120),
     render_repeats=3,
+    frames=750,
+    frame_repeats=3,
 )
 
 QUICK = Scale(
@@ -67,4 +71,6 @@ QUICK = Scale(
     start_repeats=3,
     render_minutes=(1,),
     render_repeats=1,
+    frames=150,
+    frame_repeats=1,
 )

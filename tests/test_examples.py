@@ -54,6 +54,12 @@ def test_split_for_dataset(folder: Path) -> None:
     assert [frames(folder / row["file"]) for row in rows] == [400] * 5
 
 
+def test_frames_to_tensors(folder: Path) -> None:
+    lines = run_example("frames_to_tensors.py", "in.mp4", folder=folder).splitlines()
+    assert [float(line.split()[0]) for line in lines] == list(range(80))
+    assert all("mean colour [" in line for line in lines)
+
+
 def test_ffmpeg_zerocopy_demo(folder: Path) -> None:
     lines = run_example("ffmpeg_zerocopy_demo.py", folder=folder).splitlines()
     assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [

@@ -28,6 +28,7 @@ LAYERS = (
     ("engines",),
     ("pipelines",),
     ("api",),
+    ("integrations",),
     ("cli", "web"),
     ("__main__",),
 )

@@ -38,6 +38,8 @@ def without_comments(document: Path) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lay_out_media(tmp_path)
+    darken = 'def darken(chunk):\n    return chunk.apply("eq=brightness=-0.1", 0, 1)\n'
+    (tmp_path / "darken.py").write_text(darken, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -13,30 +13,41 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what type checkers take for true; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
     from ffzero.api import (
+        AudioBlock,
         Clip,
+        Frame,
+        FrameBatch,
         Movie,
         Plan,
+        StreamResult,
         Verification,
         concat,
         concat_videos,
         crossfade,
         cut_video,
         open,
+        process_stream,
         transcode_video,
         verify,
     )
+    from ffzero.engines.base import Engine
+    from ffzero.engines.opening import open_engine
     from ffzero.errors import (
         CancelledError,
+        ChunkError,
         DecodeError,
         DiskFullError,
         EncryptedError,
+        EngineError,
         FFmpegError,
         FFmpegNotFoundError,
         FFmpegTimeoutError,
         FFZeroError,
         IncompatibleError,
         InvalidDataError,
+        JournalMismatchError,
         MemoryLimitError,
+        OutputBusyError,
         OutputError,
         OutputExistsError,
         RenderRequiredError,
@@ -54,6 +65,7 @@ if TYPE_CHECKING:
     from ffzero.ffmpeg.mapping import MappingStats, MemoryMapEngine
     from ffzero.ffmpeg.memory import FFmpegMemHandler, MemoryFile, MemoryStats
     from ffzero.ffmpeg.settings import FFmpegCodec, FFmpegPreset, FFmpegSettings
+    from ffzero.frames.writing.writer import Writer
     from ffzero.pipelines.array_processors import AudioProcessor, VideoProcessor
     from ffzero.pipelines.ffmpeg_pipeline import (
         StreamingFFmpegPipeline,
@@ -78,20 +90,24 @@ if TYPE_CHECKING:
         TransformProcessor,
     )
     from ffzero.pipelines.segments import Segment, generate_video_segments
-    from ffzero.pipelines.stages import ErrorPolicy
+    from ffzero.pipelines.stages import ErrorPolicy, Retry
     from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AudioBlock",
     "AudioProcessor",
     "CancelToken",
     "CancelledError",
+    "ChunkError",
     "Clip",
     "CompositeProcessor",
     "DecodeError",
     "DiskFullError",
     "EncryptedError",
+    "Engine",
+    "EngineError",
     "ErrorPolicy",
     "FFZeroError",
     "FFmpegCodec",
@@ -105,9 +121,12 @@ __all__ = [
     "FFmpegSettings",
     "FFmpegTimeoutError",
     "FilterProcessor",
+    "Frame",
+    "FrameBatch",
     "FunctionProcessor",
     "IncompatibleError",
     "InvalidDataError",
+    "JournalMismatchError",
     "MappingStats",
     "MemoryFile",
     "MemoryLimitError",
@@ -115,6 +134,7 @@ __all__ = [
     "MemoryStats",
     "Movie",
     "Outcome",
+    "OutputBusyError",
     "OutputError",
     "OutputExistsError",
     "Plan",
@@ -122,11 +142,13 @@ __all__ = [
     "Processor",
     "ProgressEvent",
     "RenderRequiredError",
+    "Retry",
     "ScaleProcessor",
     "Segment",
     "SourceChangedError",
     "SourceError",
     "SourceNotFoundError",
+    "StreamResult",
     "StreamingFFmpegPipeline",
     "StreamingPipeline",
     "TimeRangeError",
@@ -141,6 +163,7 @@ __all__ = [
     "VideoCutProcessor",
     "VideoProcessor",
     "WriteResult",
+    "Writer",
     "ZeroCopyFFmpegPipeline",
     "ZeroCopyPipeline",
     "__version__",
@@ -152,12 +175,16 @@ __all__ = [
     "cut_video",
     "generate_video_segments",
     "open",
+    "open_engine",
+    "process_stream",
     "transcode_video",
     "verify",
 ]
 
 # Errors are in ``errors``, and what has no line here in ``api``.
 _HOMES = {
+    "Engine": "engines.base",
+    "open_engine": "engines.opening",
     "FFmpegCommandBuilder": "ffmpeg.command",
     "FFmpegExecutor": "ffmpeg.executor",
     "MappingStats": "ffmpeg.mapping",
@@ -168,6 +195,7 @@ _HOMES = {
     "FFmpegCodec": "ffmpeg.settings",
     "FFmpegPreset": "ffmpeg.settings",
     "FFmpegSettings": "ffmpeg.settings",
+    "Writer": "frames.writing.writer",
     "AudioProcessor": "pipelines.array_processors",
     "VideoProcessor": "pipelines.array_processors",
     "StreamingFFmpegPipeline": "pipelines.ffmpeg_pipeline",
@@ -191,6 +219,7 @@ _HOMES = {
     "Segment": "pipelines.segments",
     "generate_video_segments": "pipelines.segments",
     "ErrorPolicy": "pipelines.stages",
+    "Retry": "pipelines.stages",
     "CancelToken": "reporting",
     "ProgressEvent": "reporting",
     "WriteResult": "reporting",
@@ -203,6 +232,8 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     home = "errors" if name.endswith("Error") else _HOMES.get(name, "api")
+    if home.startswith("frames."):
+        import_module("ffzero.api")  # which hands it what lies beside and above it
     value: object = getattr(import_module(f"ffzero.{home}"), name)
     globals()[name] = value
     return value

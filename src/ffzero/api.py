@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from ffzero.edits.clip import Clip
+from ffzero.edits.frame_values import AudioBlock, Frame, FrameBatch
 from ffzero.edits.movie import Movie, crossfade, open_movie
 from ffzero.edits.parts.scenes import SceneDetector, use_scene_detector
 from ffzero.edits.plan import Plan
 from ffzero.edits.proof.proof import Verification, Verifier, use_verifier
 from ffzero.edits.proof.verifying import verify
-from ffzero.edits.rendering import use_renderer
+from ffzero.edits.reading import FrameReader, use_frame_reader
+from ffzero.edits.rendering import Renderer, use_engines, use_renderer
 from ffzero.frames.programs import FilterProgram, use_filter_program
 from ffzero.frames.render import PyAVRenderer
+from ffzero.frames.writing.choices import CodingChoice, use_coding_choices
 from ffzero.pipelines.jobs import concat_videos, cut_video, transcode_video
 from ffzero.pipelines.segments import concat
+from ffzero.pipelines.stream import StreamResult, process_stream
 from ffzero.reporting import WriteResult
 
 __all__ = [
+    "AudioBlock",
     "Clip",
+    "Frame",
+    "FrameBatch",
     "Movie",
     "Plan",
+    "StreamResult",
     "Verification",
     "WriteResult",
     "concat",
@@ -29,6 +39,7 @@ __all__ = [
     "cut_video",
     "open",
     "open_movie",
+    "process_stream",
     "transcode_video",
     "verify",
 ]
@@ -38,6 +49,15 @@ open = open_movie
 use_renderer(PyAVRenderer)
 
 
+def _engines(engine: Any, jobs: int | None, output: str) -> AbstractContextManager[Renderer]:
+    from ffzero.engines.rendering import engine_renderer
+
+    return engine_renderer(engine, jobs, output)
+
+
+use_engines(_engines)
+
+
 def _filter_program(arguments: Sequence[str], chain: str) -> FilterProgram:
     from ffzero.ffmpeg.picture_filter import PictureFilter
 
@@ -45,6 +65,24 @@ def _filter_program(arguments: Sequence[str], chain: str) -> FilterProgram:
 
 
 use_filter_program(_filter_program)
+
+
+def _coding_choice(settings: object, path: str) -> CodingChoice:
+    from ffzero.ffmpeg.coding_choice import coding_facts_of
+
+    return CodingChoice(**coding_facts_of(settings, path))
+
+
+use_coding_choices(_coding_choice)
+
+
+def _frame_reader() -> FrameReader:
+    from ffzero.frames.reading.reader import PyAVFrameReader
+
+    return PyAVFrameReader()
+
+
+use_frame_reader(_frame_reader)
 
 
 def _scene_detector() -> SceneDetector:

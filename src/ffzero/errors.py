@@ -6,6 +6,7 @@ command line: 1 failed, 2 wrong usage.
     FFZeroError
     ├── UsageError (ValueError)               the caller asked for something that makes no sense; exit 2
     │   ├── TimeRangeError                    a time is malformed, negative, or outside the movie
+    │   ├── JournalMismatchError              another, interrupted job left its chunks at the output
     │   └── OutputExistsError (FileExistsError)   refused: the output is there and overwriting was not asked
     ├── SourceError (OSError)                 an input cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
@@ -18,11 +19,14 @@ command line: 1 failed, 2 wrong usage.
     ├── IncompatibleError (ValueError)        files that cannot be joined as they are
     ├── RenderRequiredError (NotImplementedError) frames would have to be coded anew
     ├── OutputError (OSError)                 an output cannot be written
-    │   └── DiskFullError
+    │   ├── DiskFullError
+    │   └── OutputBusyError (BlockingIOError) another process works on the output
     ├── FFmpegError (RuntimeError)            the FFmpeg program failed; carries argv, return code and stderr's tail
     │   ├── FFmpegNotFoundError (FileNotFoundError)   there is no FFmpeg, or what was named is not FFmpeg
     │   └── FFmpegTimeoutError (TimeoutError) it did not end in the time it was given
     ├── VerificationError (RuntimeError)      an output is not what was planned; carries the report
+    ├── ChunkError (RuntimeError)             a stage failed on a chunk of a stream; the message says which
+    ├── EngineError (RuntimeError)            workers are not there, or one died at a chunk again and again
     ├── MemoryLimitError (MemoryError)        more memory than was allowed would be needed
     └── CancelledError                        the caller cancelled
 """
@@ -35,16 +39,20 @@ from typing import Any, ClassVar
 
 __all__ = [
     "CancelledError",
+    "ChunkError",
     "DecodeError",
     "DiskFullError",
     "EncryptedError",
+    "EngineError",
     "FFZeroError",
     "FFmpegError",
     "FFmpegNotFoundError",
     "FFmpegTimeoutError",
     "IncompatibleError",
     "InvalidDataError",
+    "JournalMismatchError",
     "MemoryLimitError",
+    "OutputBusyError",
     "OutputError",
     "OutputExistsError",
     "RenderRequiredError",
@@ -118,6 +126,10 @@ class FFZeroError(Exception):
         missing = {key: value for key, value in where.items() if getattr(self, key) is None}
         return _rebuild(type(self), self.message, {**self._where(), **missing})
 
+    def within(self, what: str) -> FFZeroError:
+        """Return the same error, said of a part of a job: ``what`` comes before its message."""
+        return _rebuild(type(self), f"{what}: {self.message}", self._where())
+
 
 def _rebuild(kind: type[FFZeroError], message: str, where: dict[str, Any]) -> FFZeroError:
     return kind(message, **where)
@@ -131,6 +143,10 @@ class UsageError(FFZeroError, ValueError):
 
 class TimeRangeError(UsageError):
     """A time is malformed, negative, or names no picture or sound of the movie."""
+
+
+class JournalMismatchError(UsageError):
+    """An interrupted job left its journal and chunks at the output, and this job is not the same."""
 
 
 class OutputExistsError(UsageError, FileExistsError):
@@ -185,6 +201,10 @@ class DiskFullError(OutputError):
     """No space (or quota) is left for the output."""
 
 
+class OutputBusyError(OutputError, BlockingIOError):
+    """Another process, or another job of this one, works on the same output."""
+
+
 class FFmpegError(FFZeroError, RuntimeError):
     """The FFmpeg program failed.
 
@@ -222,6 +242,10 @@ class FFmpegTimeoutError(FFmpegError, TimeoutError):
     """FFmpeg did not end within the time it was given, and was ended."""
 
 
+class EngineError(FFZeroError, RuntimeError):
+    """Work could not be done where it was to run: no such workers, or they died; the message says at which chunk."""
+
+
 class VerificationError(FFZeroError, RuntimeError):
     """A written output does not hold what was planned. It was left as it is.
 
@@ -234,6 +258,10 @@ class VerificationError(FFZeroError, RuntimeError):
 
     def _where(self) -> dict[str, Any]:
         return {**super()._where(), "result": self.result}
+
+
+class ChunkError(FFZeroError, RuntimeError):
+    """What a caller's stage raised on a chunk of a stream; its cause is that exception."""
 
 
 class MemoryLimitError(FFZeroError, MemoryError):

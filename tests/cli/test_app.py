@@ -50,7 +50,7 @@ class TestUsage:
         [
             (["frobnicate"], "No such command 'frobnicate'. Did you mean 'concat'? See: ffzero --help"),
             (["cut"], "Missing argument 'INPUT'. See: ffzero cut --help"),
-            (["cut", "a", "--bogus"], "No such option '--bogus'. See: ffzero cut --help"),
+            (["cut", "a", "--qqqq"], "No such option '--qqqq'. See: ffzero cut --help"),
             (["concat", "-o", "x"], "Missing argument 'INPUT...'. See: ffzero concat --help"),
             (["cut", "a", "-o"], "Option '-o' requires an argument. See: ffzero cut --help"),
         ],

@@ -125,8 +125,9 @@ def test_audio(engine: FakeEngine, command: list[str], mode: str) -> None:
 
 
 @pytest.mark.parametrize("boundary", ["auto", "keyframe", "edit-list", "render"])
-def test_boundary(engine: FakeEngine, boundary: str) -> None:
-    call("cut", "in.mp4", "-o", "out.mp4", "--boundary", boundary)
+@pytest.mark.parametrize("command", [["cut", "in.mp4"], ["concat", "a.mp4", "b.mp4"]], ids=["cut", "concat"])
+def test_boundary(engine: FakeEngine, command: list[str], boundary: str) -> None:
+    call(*command, "-o", "out.mp4", "--boundary", boundary)
     assert asked(engine, "write")[1]["boundary"] == boundary
 
 

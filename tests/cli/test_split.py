@@ -124,6 +124,7 @@ class TestWays:
             (["--size", "0"], ["--size"]),
             (["--every", "5", "--threshold", "30"], ["--threshold is for --scenes"]),
             (["--scenes", "--threshold", "0"], ["--threshold"]),
+            (["--every", "5", "--dry-run", "--verify"], ["--dry-run"]),
         ],
     )
     def test_nonsense_is_refused_before_anything_is_opened(self, options: list[str], words: list[str]) -> None:
@@ -174,6 +175,35 @@ class TestOutputs:
     def test_names_that_cannot_be_written(self, folder: Path, output: str) -> None:
         assert call("split", "in.mp4", "-o", output, "--every", "30").status in (1, 2)
         assert files(folder) == set()
+
+    def test_each_part_is_verified_and_keeps_its_record(self, folder: Path) -> None:
+        argv = ["split", "in.mp4", "-o", "p.mp4", "--at", "3.5", "--verify", "--json"]
+        outcome = call(*argv)
+        assert outcome.status == 0, outcome.err
+        assert [part["verification"]["passed"] for part in outcome.object["parts"]] == [True, True]
+        assert files(folder) == {f"p_00{n}.mp4{kind}" for n in (1, 2) for kind in ("", ".ffzero.json")}
+        for name in ("p_001.mp4", "p_002.mp4"):
+            assert call("verify", name).status == 0
+            os.unlink(name)
+        assert call(*argv).status == 2, "a record is in the way"
+        assert files(folder) == {"p_001.mp4.ffzero.json", "p_002.mp4.ffzero.json"}
+
+    def test_a_part_that_is_wrong_ends_it_with_status_1(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ffzero.edits.proof import proving
+
+        def spoilt(*args: object, **kwargs: object) -> object:
+            path = Path(str(args[0]))
+            data = bytearray(path.read_bytes())
+            data[-2000:-1000] = bytes(1000)
+            path.write_bytes(data)
+            return verifier(*args, **kwargs)
+
+        verifier = proving.default_verifier()
+        monkeypatch.setattr(proving, "default_verifier", lambda: spoilt)
+        outcome = call("split", "in.mp4", "-o", "p.mp4", "--at", "3.5", "--verify")
+        assert outcome.status == 1
+        assert "checks failed" in outcome.out
+        assert {"p_001.mp4", "p_002.mp4"} < files(folder)
 
     def test_parts_before_a_failure_stay_and_are_told(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from ffzero.edits.clip import Clip

@@ -130,7 +130,6 @@ def spliced(x264: Encode, name: str, cut: int, count: int) -> tuple[list[bytes],
         track.sps,
         pps_id=free_pps_id(track.sets),
         before=join_point(track.samples[cut], 4, track.sets),
-        bottom_field_first="bff" in SOURCES[name][2],
     )
     kept = track.kept(cut)
     changed = without_stale_markings(kept, 4, track.sets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_rendered_pictures_are_near_and_alike(tmp_path: Path, name: str, capfd: 
     assert not coded.warnings
     if coded.entry is not None:
         assert coded.entry[4:8] == entry.raw[4:8]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_another_encoder_takes_over(tmp_path: Path, name: str, poor: Callable[..., list[int]]) -> None:
+    seen: list[int] = []
+    begun = poor(lambda attempt, number: number == 3 and not seen and not seen.append(attempt))
+    media = opened(made(tmp_path, name, KINDS[name]))
+    job = job_at(media, media.box.tracks[0], 0.5, 6)
+    coded = render(job)
+    source = {p.pts: p for p in decode(job.track.entries[0], source_samples(job, job.decode_first, job.decode_stop))}
+    got = decode(entry_of_coded(job, coded), list(zip(coded.pts, coded.samples, strict=True)))
+    assert [picture.pts for picture in got] == list(coded.pts) and len(got) == job.frames
+    assert min(picture.psnr_db(source[picture.pts]) for picture in got) >= 35
+    assert begun == list(range(len(begun)))
+    assert 3 in coded.sync or len(begun) == seen[0] + 1, "a picture was not coded anew"
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import ffzero
 from ffzero.errors import TimeRangeError, UsageError
 from support.joins import GOP, made
+from support.media import ffmpeg_exe
 from support.shown import Shown, filtered, psnr_db, shown
 
 START, END = Fraction("1.0"), Fraction("1.6")
@@ -59,6 +61,17 @@ class TestFilters:
         check_outside(got, shown(made("a.mp4")))
         wanted = filtered(made("a.mp4"), f"trim={float(START)}:{float(END)},setpts=PTS-STARTPTS,tmix=frames=3")
         for mine, yours in zip(got[FIRST:STOP], wanted, strict=True):
+            assert psnr_db(mine.data, yours.data) >= GOOD_DB
+
+    @pytest.mark.parametrize("order", ["tff", "bff"])
+    def test_fields_keep_their_order(self, order: str, tmp_path: Path) -> None:
+        path, moving = tmp_path / "in.mp4", "testsrc2=s=160x96:r=25:d=2,setfield=" + order
+        coding = f"-c:v libx264 -preset veryfast -flags +ildct+ilme -x264-params {order}=1:keyint=25 -pix_fmt yuv420p"
+        argv = [ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", moving, *coding.split(), str(path)]
+        subprocess.run(argv, check=True, timeout=60)
+        got, wanted = applied(path, "yadif", tmp_path / "out.mp4"), filtered(path, "yadif")
+        assert len(got) == len(wanted) == 50
+        for mine, yours in zip(got[FIRST + 1 : STOP - 1], wanted[FIRST + 1 : STOP - 1], strict=True):
             assert psnr_db(mine.data, yours.data) >= GOOD_DB
 
     @pytest.mark.parametrize("name", ["hevc.mp4", "open_gop.mp4", "b_90000.mp4", "b_fragments.mp4"])

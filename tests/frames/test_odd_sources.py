@@ -119,8 +119,11 @@ def test_field_pictures(tmp_path: Path, together: bool) -> None:
     ffmpeg("-i", FIELDS[0].path(), "-c", "copy", "-an", path)
     media = opened(path)
     if not together:
-        with pytest.raises(UnsupportedError, match="two fields lie in two samples"):
-            render(job_at(media, media.box.tracks[0], 0.5, 5))
+        for place in (0, 0.5, 0.97, 1):
+            with pytest.raises(
+                UnsupportedError, match=r"fields\.mp4: track 1, sample .* s: .*fields lie in two samples"
+            ):
+                render(job_at(media, media.box.tracks[0], place, 5))
         return
     pairs = tmp_path / "pairs.mp4"
     with av.open(path) as source, av.open(pairs, "w") as out:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from ffzero.errors import UsageError
+from ffzero.errors import CancelledError, UsageError
 from ffzero.pipelines.channel import Channel, ChannelEnded
+from ffzero.pipelines.sizes import size_of
+from ffzero.reporting import CancelToken
 
 
 def test_items_come_out_in_order_and_then_it_ends() -> None:
@@ -82,3 +85,49 @@ def test_an_end_wakes_both_sides(end: str) -> None:
 def test_a_queue_without_room_is_refused() -> None:
     with pytest.raises(UsageError):
         Channel(0)
+    with pytest.raises(UsageError):
+        Channel(1, capacity_bytes=0)
+
+
+def test_bytes_are_bounded_too() -> None:
+    channel = Channel(100, capacity_bytes=10)
+
+    def produce() -> None:
+        for size in (4, 4, 4, 30, 1, 1):
+            channel.put(bytes(size))
+        channel.close()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    time.sleep(0.05)
+    assert (len(channel), channel.get_stats()["bytes"]) == (2, 8)
+    assert [len(item) for item in channel] == [4, 4, 4, 30, 1, 1]  # what is too large by itself still passes, alone
+    producer.join(10)
+    stats = channel.get_stats()
+    assert (stats["bytes"], stats["depth"], stats["peak_bytes"], stats["capacity_bytes"]) == (0, 0, 30, 10)
+    assert stats["peak_items"] == 2
+
+
+def test_items_are_measured_as_told() -> None:
+    channel = Channel(100, capacity_bytes=10, measure=len)
+    for word in ("four", "four"):
+        channel.put(word)
+    assert channel.get_stats()["bytes"] == 8
+    assert channel.get() == "four"
+    assert channel.get_stats()["bytes"] == 4
+    channel.cancel()
+    assert channel.get_stats()["bytes"] == 0
+
+
+def test_sizes_of_what_flows() -> None:
+    assert size_of(np.zeros((4, 5), np.uint16)) == 40
+    assert size_of(memoryview(bytes(7))) == 7
+    assert size_of([bytes(3), (bytearray(4), np.zeros(2, np.uint8))]) == 9
+    assert 0 < size_of("in.mp4") < 1000
+
+
+def test_who_waits_can_be_cancelled() -> None:
+    channel, token = Channel(1), CancelToken()
+    threading.Timer(0.05, token.cancel).start()
+    with pytest.raises(CancelledError):
+        channel.get(token)

@@ -14,7 +14,8 @@ import pytest
 from ffzero.errors import CancelledError, UsageError
 from ffzero.pipelines.pipeline import ProcessingMode, StreamingPipeline, ZeroCopyPipeline
 from ffzero.pipelines.processors import FilterProcessor, Outcome, Processor
-from ffzero.pipelines.stages import ErrorPolicy
+from ffzero.pipelines.stages import ErrorPolicy, Retry
+from ffzero.reporting import CancelToken, ProgressEvent
 
 EVERY_MODE = pytest.mark.parametrize("mode", [ProcessingMode.STREAMING, ProcessingMode.PARALLEL])
 
@@ -265,3 +266,81 @@ def test_a_dropped_item_reaches_no_later_stage() -> None:
     pipeline.add_stage(lambda number: seen.append(number) or number)
     assert list(pipeline.execute([0, 1])) == [1]
     assert seen == [1]
+
+
+def test_a_slow_last_stage_never_grows_a_queue_past_its_bounds() -> None:
+    made: list[int] = []
+
+    def blocks() -> Iterator[bytes]:
+        for number in range(200):
+            made.append(number)
+            yield bytes(1000)
+
+    def slow(block: bytes) -> int:
+        time.sleep(0.001)
+        return len(block)
+
+    pipeline = StreamingPipeline(mode="parallel", queue_size=50, queue_bytes=4000)
+    pipeline.add_stage(bytes).add_stage(bytes).add_stage(slow)
+    for done, _ in enumerate(pipeline.process_stream(blocks()), 1):
+        assert len(made) <= done + 4 * 4 + 4 + 1 + 50  # what is done, in queues, in stages, in hand, and results
+    queues = pipeline.get_stats()["queues"]
+    assert [queue["peak_bytes"] for queue in queues[:3]] == [4000, 4000, 4000]
+    assert all(queue["peak_bytes"] <= 4000 for queue in queues)
+    assert queues[0]["put_wait_s"] > 0.05  # the reader waited
+    assert queues[3]["get_wait_s"] > 0.05
+
+
+@EVERY_MODE
+def test_what_fails_is_tried_again_as_told(mode: ProcessingMode) -> None:
+    calls: list[int] = []
+
+    def shaky(number: int) -> int:
+        calls.append(number)
+        if calls.count(number) <= number:
+            raise OSError("not now")
+        return number
+
+    pipeline = ZeroCopyPipeline(mode, error_handler=Retry(2, delay_s=0.001)).add_stage(shaky)
+    assert list(pipeline.execute([0, 1, 2])) == [0, 1, 2]
+    stage = pipeline.get_stats()["stages"][0]
+    assert (stage["retries"], stage["items_failed"], stage["items_out"]) == (3, 2, 3)
+    calls.clear()
+    with pytest.raises(OSError, match="not now"):
+        list(pipeline.execute([3]))
+    assert calls == [3, 3, 3]
+    pipeline.set_error_handler(Retry(1, then=ErrorPolicy.SKIP))
+    assert list(pipeline.execute([9, 0])) == [0]
+    assert pipeline.get_stats()["stages"][0]["failures"] == [{"item": None, "where": "", "error": "OSError: not now"}]
+    calls.clear()
+    assert list(pipeline.set_error_handler(ErrorPolicy.RETRY).execute([3])) == [3]
+
+
+def test_retries_that_make_no_sense_are_refused() -> None:
+    for wrong in ({"times": 0}, {"delay_s": -1}, {"backoff": 0.5}, {"then": ErrorPolicy.RETRY}):
+        with pytest.raises(UsageError):
+            Retry(**wrong)  # type: ignore[arg-type]
+
+
+@EVERY_MODE
+def test_a_token_cancels_a_run(mode: ProcessingMode) -> None:
+    token = CancelToken()
+    pipeline = ZeroCopyPipeline(mode, error_handler=Retry(3, delay_s=30)).add_stage(reciprocal)
+    threading.Timer(0.1, token.cancel).start()
+    began = time.monotonic()
+    with pytest.raises(CancelledError):
+        list(pipeline.execute([1, 0], cancel=token))  # waits to try again
+    assert time.monotonic() - began < 10
+    assert our_threads() == []
+
+
+@EVERY_MODE
+def test_progress_counts_results_and_says_what_is_left(mode: ProcessingMode) -> None:
+    events: list[ProgressEvent] = []
+    pipeline = ZeroCopyPipeline(mode).add_stage(str)
+    list(pipeline.execute([1, 2], reporter=events.append))
+    assert [(event.done, event.total, event.unit) for event in events] == [(1, 2, "items"), (2, 2, "items")]
+    assert events[0].details["eta_s"] > 0
+    assert events[1].details["eta_s"] == 0
+    list(pipeline.execute(iter([1]), reporter=events.append))
+    assert (events[-1].total, events[-1].details["eta_s"]) == (None, None)

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,3 +148,49 @@ def test_as_segment_takes_what_people_have(folder: Path) -> None:
 def test_what_cannot_be_processed_is_refused(folder: Path, data: object) -> None:
     with pytest.raises(UsageError, match="not something to process"):
         as_segment(data)
+
+
+@pytest.mark.parametrize("by", ["seconds", "keyframes", "bytes"])
+def test_clips_and_lists_are_segmented_too(folder: Path, by: str) -> None:
+    size = {"seconds": 15, "keyframes": 5, "bytes": 500_000}[by]
+    movie = ffzero.open("in.mp4")
+    clip = movie[10:30] + movie[50:70]
+    segments = list(generate_video_segments(clip, size, by=by))  # type: ignore[arg-type]
+    assert len(segments) > 2
+    assert [segment.index for segment in segments] == list(range(len(segments)))
+    joined = ffzero.concat(segments)
+    assert [(piece.start, piece.end) for piece in joined.pieces] == [(10, 30), (50, 70)]
+    several = list(generate_video_segments(["in.mp4", movie[:20]], size, by=by))  # type: ignore[arg-type]
+    assert next((piece.start, piece.end) for piece in ffzero.concat(several).pieces) == (None, None)
+    assert several[-1].end == 20
+
+
+def test_chunks_of_bytes_are_no_larger_than_asked(folder: Path) -> None:
+    segments = list(generate_video_segments("in.mp4", 400_000, by="bytes"))
+    sizes = [segment.write(f"{segment.index}.mp4").bytes_total for segment in segments]
+    assert len(sizes) > 5
+    assert max(sizes) < 400_000 * 1.1  # and a header
+    assert min(sizes[:-1]) > 200_000
+    tiny = list(generate_video_segments("in.mp4", 1, by="bytes"))
+    assert ranges(tiny)[:2] == [(0, 2), (2, 4)]  # one group of pictures at least
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"by": "frames"}, {"by": "keyframes", "chunk_size": 1.5}, {"by": "bytes", "chunk_size": 0}]
+)
+def test_chunks_that_make_no_sense_are_refused(folder: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        generate_video_segments("in.mp4", **wrong)
+
+
+def test_no_chunk_ends_before_the_edit(ffzero_media: Path, tmp_path: Path) -> None:
+    name = "iibbibb_editlist_videoonly.mp4"
+    whole = tmp_path / "whole.mp4"
+    ffzero.open(ffzero_media / "real" / name)[:].write(whole)
+    for options in ({"chunk_size": 1, "at_keyframes": True}, {"chunk_size": 1, "by": "keyframes"}):
+        shown: list[str] = []
+        for segment in generate_video_segments(ffzero_media / "real" / name, **options):  # type: ignore[arg-type]
+            part = tmp_path / "part.mp4"
+            segment.write(part, overwrite=True)
+            shown += [digest for _, digest in oracle.decode_video(part)]
+        assert shown == [digest for _, digest in oracle.decode_video(whole)]

@@ -32,15 +32,18 @@ _COMMANDS = {
     "apply": "Apply effects to a time range; copy the rest.",
     "transcode": "Code a file anew: codec, quality, size, frame rate.",
     "thumbnail": "Take a picture out of a video, or a sheet of pictures.",
+    "frames": "Write exact frames as pictures or numpy arrays.",
+    "contact-sheet": "Tile frames that are spread over a video, with their times.",
     "gif": "Make an animated GIF.",
     "audio": "Take a sound track out of a file.",
+    "stream": "Process a file in chunks with a Python function; goes on after a crash.",
     "run": "Run any FFmpeg command line.",
     "verify": "Check an output against the plan that it was made by.",
     "doctor": "Show what FFmpeg, encoders, hardware and filesystem really do here.",
     "demo": "Make a sample and show what each job costs.",
 }
 """Each is the command of the same name in the module of the same name, loaded when it is asked for."""
-_MODULES = {"run": "run_command"}
+_MODULES = {"run": "run_command", "contact-sheet": "contact_sheet"}
 """Where the module's name is another one: ``ffzero.cli.run`` is the function."""
 
 
@@ -53,7 +56,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(_module(cmd_name), cmd_name)
+        command: click.Command = getattr(_module(cmd_name), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

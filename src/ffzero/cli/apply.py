@@ -7,6 +7,7 @@ import click
 import ffzero
 from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
+from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
 from ffzero.cli.proof import Proof, proof_options
 from ffzero.cli.ranges import range_options, time_range
@@ -35,6 +36,7 @@ __all__ = ["apply"]
 @range_options
 @boundary_option
 @output_options
+@engine_options
 @proof_options
 @click.pass_obj
 def apply(
@@ -52,6 +54,8 @@ def apply(
     json_wanted: bool,
     overwrite: bool,
     proof: Proof,
+    jobs: int | None,
+    engine: str | None,
 ) -> None:
     """Apply effects to INPUT from START up to END (or for DURATION) and keep the rest as it is.
 
@@ -67,4 +71,14 @@ def apply(
             clip = clip.apply(chain, start_s, end_s)
         for chain in audio_filters:
             clip = clip.apply_audio(chain, start_s, end_s)
-        execute(console, clip, output, boundary=boundary, dry_run=dry_run, overwrite=overwrite, proof=proof)
+        execute(
+            console,
+            clip,
+            output,
+            boundary=boundary,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            proof=proof,
+            jobs=jobs,
+            engine=engine,
+        )

@@ -13,7 +13,7 @@ boundary_option = click.option(
     type=click.Choice(_BOUNDARIES),
     default="auto",
     show_default=True,
-    help="How the cut is made exact where it does not begin at a keyframe: move it to the keyframe before, hide the"
+    help="How a cut is made exact where it does not begin at a keyframe: move it to the keyframe before, hide the"
     " frames before it by an edit list, or code the frames up to the next keyframe anew.",
 )
 """Gives a command ``--boundary``."""

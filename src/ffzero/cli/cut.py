@@ -8,6 +8,7 @@ import ffzero
 from ffzero.cli.audio_mode import audio_option
 from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
+from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
 from ffzero.cli.proof import Proof, proof_options
 from ffzero.cli.ranges import range_options, time_range
@@ -21,6 +22,7 @@ __all__ = ["cut"]
 @boundary_option
 @audio_option
 @output_options
+@engine_options
 @proof_options
 @click.pass_obj
 def cut(
@@ -37,6 +39,8 @@ def cut(
     json_wanted: bool,
     overwrite: bool,
     proof: Proof,
+    jobs: int | None,
+    engine: str | None,
 ) -> None:
     """Cut the frames from START up to END (or for DURATION) out of INPUT.
 
@@ -47,5 +51,14 @@ def cut(
     with ffzero.open(input) as movie:
         clip = movie[start_s:end_s]
         execute(
-            console, clip, output, boundary=boundary, audio=audio, dry_run=dry_run, overwrite=overwrite, proof=proof
+            console,
+            clip,
+            output,
+            boundary=boundary,
+            audio=audio,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            proof=proof,
+            jobs=jobs,
+            engine=engine,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ffzero.cli.console import Console
+from ffzero.cli.engine import workers
 from ffzero.cli.plan_picture import plan_picture
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.proof import NO_PROOF, Proof, verification_lines
@@ -56,6 +57,8 @@ def execute(
     dry_run: bool,
     overwrite: bool,
     proof: Proof = NO_PROOF,
+    jobs: int | None = None,
+    engine: str | None = None,
 ) -> None:
     """Write the clip and report what it cost, or show its plan. What ``proof`` finds wrong ends it with status 1."""
     proof.check(dry_run=dry_run)
@@ -81,6 +84,7 @@ def execute(
                 reporter=progress,
                 cancel=cancel,
                 **proof.options,
+                **workers(jobs, engine),
             )
         except VerificationError as error:
             result, is_wrong = error.result, True

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ffzero.cli.console import Console
 from ffzero.cli.draw import columns
+from ffzero.cli.engine import workers
 from ffzero.cli.progress import TerminalProgress
+from ffzero.cli.proof import NO_PROOF, Proof, verification_lines
 from ffzero.cli.report import plan_fields, summary
 from ffzero.cli.signals import cancellable
 from ffzero.cli.text import byte_count, clock, count, printable
-from ffzero.errors import CancelledError, FFZeroError
+from ffzero.errors import CancelledError, FFZeroError, VerificationError
 from ffzero.reporting import ProgressEvent, Reporter, WriteResult
 
 if TYPE_CHECKING:
@@ -75,21 +79,42 @@ def write_parts(
     *,
     boundary: str,
     overwrite: bool,
+    proof: Proof = NO_PROOF,
+    jobs: int | None = None,
+    engine: str | None = None,
 ) -> None:
-    """Write the parts one after another, then report. Those written before one fails stay; the error says how many."""
+    """Write the parts one after another, then report. Those written before one fails stay; the error says how many.
+
+    Where ``proof`` finds a part wrong the others are written nevertheless, and the exit status is 1.
+    """
     results: list[WriteResult] = []
+    is_wrong = False
     with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
         for name, part in zip(names, parts, strict=True):
             reporter = _within(progress, len(results), plans)
             try:
                 results.append(
-                    part.write(name, boundary=boundary, overwrite=overwrite, reporter=reporter, cancel=cancel)
+                    part.write(
+                        name,
+                        boundary=boundary,
+                        overwrite=overwrite,
+                        reporter=reporter,
+                        cancel=cancel,
+                        **workers(jobs, engine),
+                        verify=proof.verify,
+                        sidecar=proof.sidecar,
+                    )
                 )
+            except VerificationError as error:
+                results.append(error.result)
+                is_wrong = True
             except FFZeroError as error:
                 if results and not isinstance(error, CancelledError):
                     console.message(f"ffzero: {len(results)} of {len(parts)} parts were written, up to {results[-1]}")
                 raise
     _report(console, pattern, results, plans, notes)
+    if is_wrong:
+        raise click.exceptions.Exit(1)
 
 
 def _within(progress: Reporter, number: int, plans: Sequence[Plan]) -> Reporter:
@@ -126,6 +151,9 @@ def _report(
     console.lines(columns([_written(result, plan) for result, plan in zip(results, plans, strict=True)]))
     head, *costs = summary(total)
     console.lines([f"{count(len(results), 'part')}{head.removeprefix(printable(pattern))}", *costs])
+    for result in results:
+        if result.verification is not None:
+            console.lines(verification_lines(result.verification, colour=console.colour))
 
 
 def _written(result: WriteResult, plan: Plan) -> list[str]:

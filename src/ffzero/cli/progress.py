@@ -63,9 +63,14 @@ def _amount(event: ProgressEvent) -> str:
 
 
 def _pace(event: ProgressEvent) -> list[str]:
-    """Return FFmpeg's frames per second and its speed against playing, where it knows them."""
+    """Return frames per second, the speed against playing and the memory in use, where they are known."""
     fps, speed = event.details.get("fps"), event.details.get("speed")
-    return [*([f"{fps:.0f} fps"] if fps else []), *([f"{speed:.3g}x"] if speed else [])]
+    memory = event.details.get("memory_bytes")
+    return [
+        *([f"{fps:.0f} fps"] if fps else []),
+        *([f"{speed:.3g}x"] if speed else []),
+        *([f"{byte_count(memory)} of memory"] if memory else []),
+    ]
 
 
 def _new_progress(stream: TextIO) -> Progress:

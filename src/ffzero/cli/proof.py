@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,6 +35,14 @@ class Proof:
         """Raise ``UsageError`` where there will be no output to prove."""
         if dry_run and (self.verify or self.sidecar):
             raise UsageError("with --dry-run nothing is written that could be verified")
+
+    def check_records(self, outputs: Iterable[str], *, overwrite: bool) -> None:
+        """Raise ``OutputExistsError`` or ``OutputError`` where the record of an output could not be kept beside it."""
+        if self.sidecar:
+            from ffzero.edits.proof.proving import check_sidecar
+
+            for output in outputs:
+                check_sidecar(output, overwrite=overwrite)
 
 
 NO_PROOF = Proof()

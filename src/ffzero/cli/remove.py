@@ -10,6 +10,7 @@ import ffzero
 from ffzero.cli.audio_mode import audio_option
 from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
+from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
 from ffzero.cli.proof import Proof, proof_options
 from ffzero.cli.ranges import time_of
@@ -31,6 +32,7 @@ __all__ = ["remove"]
 @boundary_option
 @audio_option
 @output_options
+@engine_options
 @proof_options
 @click.pass_obj
 def remove(
@@ -45,6 +47,8 @@ def remove(
     json_wanted: bool,
     overwrite: bool,
     proof: Proof,
+    jobs: int | None,
+    engine: str | None,
 ) -> None:
     """Take the ranges out of INPUT and join what is left.
 
@@ -64,6 +68,8 @@ def remove(
             dry_run=dry_run,
             overwrite=overwrite,
             proof=proof,
+            jobs=jobs,
+            engine=engine,
         )
 
 

@@ -13,10 +13,12 @@ import click
 import ffzero
 from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
+from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, output_options
 from ffzero.cli.part_names import check_names, part_names
 from ffzero.cli.parts import show_parts, write_parts
 from ffzero.cli.progress import TerminalProgress
+from ffzero.cli.proof import Proof, proof_options
 from ffzero.cli.ranges import time_of
 from ffzero.cli.signals import cancellable
 from ffzero.errors import UsageError
@@ -25,7 +27,7 @@ from ffzero.timebase import TOLERANCE
 if TYPE_CHECKING:
     from ffzero.api import Clip
 
-__all__ = ["split"]
+__all__ = ["size_in_bytes", "split"]
 
 _AT_KEYFRAMES = "only MP4 and MOV are cut at any frame: here each part begins with the keyframe at or before its time"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?)(i?)B?", re.ASCII)
@@ -51,6 +53,8 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 )
 @boundary_option
 @output_options
+@engine_options
+@proof_options
 @click.pass_obj
 def split(
     console: Console,
@@ -67,6 +71,9 @@ def split(
     dry_run: bool,
     json_wanted: bool,
     overwrite: bool,
+    proof: Proof,
+    jobs: int | None,
+    engine: str | None,
 ) -> None:
     """Split INPUT into parts that together are the whole, each picture in just one of them.
 
@@ -75,6 +82,7 @@ def split(
     """
     way = _way(at, every, size, chapters=chapters, scenes=scenes, threshold=threshold)
     output = check_output(output, dry_run=dry_run)
+    proof.check(dry_run=dry_run)
     falls_on = "keyframe" if output is not None and not _cut_exactly(output) else boundary
     with ffzero.open(input) as movie:
         with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
@@ -82,6 +90,7 @@ def split(
         names = _names(output, parts, movie[:])
         if not dry_run:
             check_names([name for name in names if name is not None], input, overwrite=overwrite)
+            proof.check_records([name for name in names if name is not None], overwrite=overwrite)
         notes = [_AT_KEYFRAMES] if falls_on != boundary or movie.media is None else []
         plans = [part.plan(boundary=boundary, output=name) for part, name in zip(parts, names, strict=True)]
         if dry_run or output is None:
@@ -90,7 +99,19 @@ def split(
             for plan in plans:
                 plan.require_possible()
             known = [name for name in names if name is not None]
-            write_parts(console, output, known, parts, plans, notes, boundary=boundary, overwrite=overwrite)
+            write_parts(
+                console,
+                output,
+                known,
+                parts,
+                plans,
+                notes,
+                boundary=boundary,
+                overwrite=overwrite,
+                proof=proof,
+                jobs=jobs,
+                engine=engine,
+            )
 
 
 def _way(
@@ -103,7 +124,7 @@ def _way(
     if every is not None:
         ways["every"] = time_of("every", every)
     if size is not None:
-        ways["size_bytes"] = _size_bytes(size)
+        ways["size_bytes"] = size_in_bytes("size", size)
     if chapters:
         ways["chapters"] = True
     if scenes:
@@ -118,14 +139,15 @@ def _way(
     return ways
 
 
-def _size_bytes(text: str) -> int:
+def size_in_bytes(option: str, text: str) -> int:
+    """Return a size such as 100M or 700Mi in bytes. Raises ``UsageError`` that names the option."""
     match = _SIZE.fullmatch(text.strip())
     if match is None or (match.group(3) and not match.group(2)):
-        raise UsageError(f"--size: not a size: {text!r}", hint="Sizes are bytes (1000000), or 100M, 1.5G, 700Mi")
+        raise UsageError(f"--{option}: not a size: {text!r}", hint="Sizes are bytes (1000000), or 100M, 1.5G, 700Mi")
     number, unit, binary = match.groups()
     size = int(Fraction(number) * (1024 if binary else 1000) ** _POWERS[unit.upper()])
     if not size:
-        raise UsageError("--size: the parts would be empty")
+        raise UsageError(f"--{option}: the parts would be empty")
     return size
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from ffzero.cli.console import Console
+from ffzero.cli.engine import engine_options
 from ffzero.cli.ffmpeg_job import FFmpegJob, begin
 from ffzero.cli.job import output_options
 from ffzero.cli.ranges import range_options, time_range
@@ -49,10 +50,27 @@ def _settings_options(command: _Command) -> _Command:
     return command
 
 
+def _chunk_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--restart", is_flag=True, help="Begin anew, whatever an interrupted run has finished."),
+        click.option(
+            "--two-pass", is_flag=True, help="Look at all pictures of a chunk before coding: --video-bitrate."
+        ),
+        click.option(
+            "--vmaf", type=float, metavar="SCORE", help="Seek the crf of each chunk that looks this good: 95."
+        ),
+        click.option("--chunk", metavar="TIME", help="The least length of a chunk.  [default: 10]"),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("input", type=click.Path())
 @_settings_options
 @range_options
+@_chunk_options
+@engine_options
 @output_options
 @click.pass_obj
 def transcode(
@@ -66,11 +84,20 @@ def transcode(
     dry_run: bool,
     json_wanted: bool,
     overwrite: bool,
+    jobs: int | None,
+    engine: str | None,
+    chunk: str | None,
+    vmaf: float | None,
+    two_pass: bool,
+    restart: bool,
     **given: Any,
 ) -> None:
     """Code INPUT, or its frames from START up to END, anew.
 
     The output's name chooses the codecs (MP4: H.264 and AAC, WebM: VP9 and Opus, ...) unless they are given.
+
+    With --jobs, --engine, --chunk, --vmaf or --two-pass the pictures are coded in chunks (closed GOPs at their borders)
+    and joined; when it was interrupted, the same command goes on with the chunks that are missing.
     """
     start_s, end_s = time_range(start, end, duration)
     fields = _fields(**given)
@@ -80,6 +107,14 @@ def transcode(
     settings = settings_for(job.output, **fields)
     if settings.video is FFmpegCodec.COPY and (start_s or end_s is not None):
         raise UsageError("video that is copied is cut by `ffzero cut`", hint="Use it, or choose another --codec")
+    chunks = {"jobs": jobs, "engine": engine, "chunk_s": chunk, "vmaf": vmaf, "two_pass": two_pass, "restart": restart}
+    if jobs not in (None, 1) or two_pass or any(chunks[name] is not None for name in ("engine", "chunk_s", "vmaf")):
+        if start_s or end_s is not None:
+            raise UsageError("a time range is coded in one pass", hint="Cut first, or leave out --jobs and its like")
+        from ffzero.cli.transcode_chunks import transcode_chunks
+
+        transcode_chunks(job, settings, chunks)
+        return
     length_s = job.source.length(start_s, end_s)
     one_sound = settings.video is None and os.path.splitext(job.output)[1].lower() in _ONE_SOUND
     command = FFmpegCommandBuilder(settings, job.binary).build_command(

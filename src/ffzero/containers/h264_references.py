@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ffzero.containers.h264_params import H264Sps
@@ -18,11 +19,16 @@ class Effect:
     """What a picture's marking does: the operations that name a picture which is there, and whether there is room.
 
     ``makes_room`` is true where the reference pictures are not more than before: a frame took the place of another, or
-    a second field joined the first.
+    a second field joined the first. ``in_the_way`` are operations on frames that are not of the stream itself, which
+    must go for the others to fit where nothing slides; ``inferred`` such on frames that FFmpeg infers before the cut.
+    ``has_long_term``: a long-term reference picture is held.
     """
 
     operations: tuple[Marking, ...] = ()
     makes_room: bool = True
+    in_the_way: tuple[Marking, ...] = ()
+    inferred: tuple[Marking, ...] = ()
+    has_long_term: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,19 +52,36 @@ class ReferencePictures:
     one is there the window passes over all kept ones. ``may_hold_others`` tells whether one may be left.
     """
 
-    __slots__ = ("_capacity", "_frames", "_max_frame_num", "_others", "_previous")
+    __slots__ = (
+        "_capacity",
+        "_frames",
+        "_guest",
+        "_inferred",
+        "_max_frame_num",
+        "_others",
+        "_previous",
+        "_previous_num",
+    )
 
-    def __init__(self, sps: H264Sps) -> None:
+    def __init__(self, sps: H264Sps, before: int | None = None) -> None:
+        """``before`` is the frame_num of the one reference picture that was put before the cut, if any."""
         self._capacity = max(sps.max_num_ref_frames, 1)
         self._max_frame_num = 1 << sps.log2_max_frame_num
         self._frames: list[_Frame] = []
+        self._inferred: list[int] = []
         self._others = self._capacity
         self._previous: SliceHeader | None = None
+        self._previous_num = before
+        self._guest = None if before is None else _Frame(frame_num=before, short=_BOTH, made_up=True)
+        if self._guest is not None:
+            self._frames.append(self._guest)
 
     @property
     def may_hold_others(self) -> bool:
-        """Whether a decoder of the whole stream may still hold a reference picture from before the cut."""
-        return self._others > 0
+        """Whether a decoder may still hold a reference picture from before the cut: of the whole stream, or what is
+        there instead.
+        """
+        return self._others > 0 or self._guest in self._frames
 
     def decode(self, header: SliceHeader) -> Effect:
         """Take in the next picture, of which ``header`` is a slice's; return what its operations do.
@@ -68,7 +91,7 @@ class ReferencePictures:
         second = self._second_field_of(header)
         if second is None:
             self._make_up_skipped(header)
-        self._previous = header
+        self._previous, self._previous_num = header, header.frame_num
         if not header.nal_ref_idc:
             return Effect()
         before = len(self._frames)
@@ -82,7 +105,32 @@ class ReferencePictures:
             self._frames.append(current)
         real = sum(not frame.made_up for frame in self._frames)
         self._others = min(self._others, self._capacity - real)
-        return Effect(operations=live, makes_room=len(self._frames) <= before)
+        return Effect(
+            operations=live,
+            makes_room=len(self._frames) <= before,
+            inferred=self._unreference(header, self._without_inferred()),
+            in_the_way=self._unreference(header, [] if header.field_pic else self._without_made_up()),
+            has_long_term=any(frame.long for frame in self._frames),
+        )
+
+    def _without_inferred(self) -> list[int]:
+        """Give up the oldest frames that were inferred before the cut where there are too many; return their numbers.
+
+        The sliding window takes them too, for they are the oldest.
+        """
+        too_many = max(0, len(self._inferred) + len(self._frames) - self._capacity)
+        gone, self._inferred = self._inferred[:too_many], self._inferred[too_many:]
+        return gone
+
+    def _without_made_up(self) -> list[int]:
+        """Do the same with frames that were put before the cut, or inferred behind it."""
+        foreign = [frame for frame in self._frames if frame.made_up and frame.short == _BOTH]
+        gone = foreign[: max(0, len(self._frames) - self._capacity)]
+        self._frames = [frame for frame in self._frames if frame not in gone]
+        return [frame.frame_num for frame in gone]
+
+    def _unreference(self, header: SliceHeader, numbers: Sequence[int]) -> tuple[Marking, ...]:
+        return tuple((1, ((header.frame_num - number - 1) % self._max_frame_num,)) for number in numbers)
 
     def _second_field_of(self, header: SliceHeader) -> _Frame | None:
         """Return the frame whose second field this picture is, if its first field is a reference (§7.4.1.2.4)."""
@@ -100,11 +148,13 @@ class ReferencePictures:
     def _make_up_skipped(self, header: SliceHeader) -> None:
         """Infer the frames that frame_num skips (§8.2.5.2), as FFmpeg does whatever the SPS allows.
 
-        Leading pictures that were dropped at the cut leave such gaps; before the first picture there is none to see.
+        Leading pictures that were dropped at the cut leave such gaps. Those before the first picture are only counted:
+        other decoders have none.
         """
-        if self._previous is None:
+        if self._previous_num is None:
+            self._inferred = list(range(max(0, header.frame_num - self._capacity), header.frame_num))
             return
-        previous, modulus = self._previous.frame_num, self._max_frame_num
+        previous, modulus = self._previous_num, self._max_frame_num
         skipped = (header.frame_num - previous) % modulus - 1
         for frame_num in range(header.frame_num - min(skipped, self._capacity), header.frame_num):
             self._slide()
@@ -115,7 +165,11 @@ class ReferencePictures:
 
         The condition holds only where nothing from before the cut is left.
         """
-        if len(self._frames) >= self._capacity:
+        if len(self._frames) + len(self._inferred) < self._capacity:
+            return
+        if self._inferred:
+            self._inferred.pop(0)
+        else:
             oldest = next((frame for frame in self._frames if frame.short), None)
             if oldest is not None:
                 oldest.short = 0
@@ -145,7 +199,7 @@ class ReferencePictures:
                 if other.long_index is not None and other.long_index >= arguments[0]:
                     other.long = 0
         elif operation == 5:
-            self._frames, self._others = [], 0
+            self._frames, self._inferred, self._others = [], [], 0
         else:
             self._assign_long(current, _fields(header), arguments[0])
         self._clean()

@@ -12,6 +12,7 @@ from ffzero.errors import InvalidDataError
 
 __all__ = ["join_slice", "marking_bits", "with_marking", "with_nal_units", "without_padding"]
 
+_TYPES = 5
 _PCM_CHROMA_SAMPLES = {0: 0, 1: 128, 2: 256, 3: 512}
 
 
@@ -21,31 +22,55 @@ def without_padding(nal: bytes) -> tuple[bytes, bytes]:
     return body, nal[len(body) :]
 
 
-def join_slice(head: str, rbsp: bytes, end_bits: int, sps: H264Sps, *, cabac: bool) -> bytes | None:
+def join_slice(
+    head: str, rbsp: bytes, end_bits: int, sps: H264Sps, *, cabac: bool, has_pcm: bool = True
+) -> bytes | None:
     """Return the NAL unit of a slice whose header, of ``end_bits`` bits of ``rbsp``, becomes the bits of ``head``.
 
     ``head`` begins with the NAL unit's header byte; ``rbsp`` is the NAL unit free of escapes and padding. ``None``
     where CAVLC data would have to be shifted by a part of a byte and is long enough for an I_PCM macroblock, whose
-    samples are byte aligned (§7.3.5). Raises ``InvalidDataError`` where the slice data is damaged.
+    samples are byte aligned (§7.3.5), unless it is known to have none. Raises ``InvalidDataError`` where the slice data
+    is damaged.
     """
-    joined = _before_cabac_data(head, rbsp, end_bits) if cabac else _before_cavlc_data(head, rbsp, end_bits, sps)
-    return None if joined is None else escape(joined)
+    if cabac:
+        return escape(_before_cabac_data(head, rbsp, end_bits))
+    if has_pcm and (len(head) - end_bits) % 8 and len(rbsp) * 8 - end_bits >= _pcm_macroblock_bits(sps):
+        return None
+    return escape(_before_cavlc_data(head, rbsp, end_bits))
 
 
 def with_marking(
-    nal: bytes, header: SliceHeader, operations: Sequence[Marking], sps: H264Sps, *, cabac: bool
+    nal: bytes,
+    header: SliceHeader,
+    operations: Sequence[Marking],
+    sps: H264Sps,
+    *,
+    cabac: bool,
+    other_type_code: bool = False,
 ) -> bytes | None:
     """Return a slice's NAL unit with other marking operations, or ``None`` where slice data cannot follow the header.
 
-    Without an operation the mode becomes that of the sliding window.
+    Without an operation the mode becomes that of the sliding window. ``other_type_code`` says slice_type by the other
+    of its two codes, which differ in length: the one that does not promise that all slices of the picture are of one
+    type, or, where the caller knows that they are, the one that does (§7.4.3).
     """
     body, padding = without_padding(nal)
     rbsp = unescape(body)
     start, stop = header.marking_bits
     end = header.end_bits
     head = bit_string(rbsp, end)
-    joined = join_slice(head[:start] + marking_bits(operations) + head[stop:], rbsp, end, sps, cabac=cabac)
+    head = head[:start] + marking_bits(operations) + head[stop:]
+    if other_type_code:
+        head = _with_other_type_code(head, header)
+    joined = join_slice(head, rbsp, end, sps, cabac=cabac)
     return None if joined is None else joined + padding
+
+
+def _with_other_type_code(head: str, header: SliceHeader) -> str:
+    at = 8 + len(exp_golomb(header.first_mb))
+    codes = [exp_golomb(header.slice_type), exp_golomb(header.slice_type + _TYPES)]
+    old, new = codes if head.startswith(codes[0], at) else reversed(codes)
+    return head[:at] + new + head[at + len(old) :]
 
 
 def with_nal_units(sample: bytes, nal_length_size: int, edits: list[tuple[NalSpan, bytes]]) -> bytes:
@@ -72,13 +97,10 @@ def _before_cabac_data(head: str, rbsp: bytes, end_bits: int) -> bytes:
     return int(head, 2).to_bytes(len(head) // 8) + rbsp[aligned:]
 
 
-def _before_cavlc_data(head: str, rbsp: bytes, end_bits: int, sps: H264Sps) -> bytes | None:
+def _before_cavlc_data(head: str, rbsp: bytes, end_bits: int) -> bytes:
     """Join a header and CAVLC slice data, which follows without alignment and ends in the RBSP trailing bits."""
-    value = int.from_bytes(rbsp)
     count = len(rbsp) * 8 - end_bits
-    if (len(head) - end_bits) % 8 and count >= _pcm_macroblock_bits(sps):
-        return None
-    value &= (1 << count) - 1
+    value = int.from_bytes(rbsp) & (1 << count) - 1
     if value == 0:
         raise InvalidDataError("a slice has no RBSP stop bit", offset_bytes=len(rbsp))
     zeros = (value & -value).bit_length() - 1

@@ -8,22 +8,24 @@ Clauses are those of ITU-T H.264 (08/2021).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ffzero.containers.h264 import H264NalType
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.containers.h264_references import Effect, ReferencePictures
 from ffzero.containers.h264_slice_data import with_marking, with_nal_units
-from ffzero.containers.h264_slice_header import SliceHeader, slice_header, slice_pps_id
+from ffzero.containers.h264_slice_header import Marking, SliceHeader, slice_header, slice_pps_id
 from ffzero.containers.nal_units import NalSpan, iter_length_prefixed
 from ffzero.errors import InvalidDataError
 
-__all__ = ["SliceHeader", "slice_header", "stale_window", "without_stale_markings"]
+__all__ = ["SliceHeader", "holds_one_field", "slice_header", "stale_window", "without_stale_markings"]
 
 _SLICES = frozenset({H264NalType.SLICE, H264NalType.PARTITION_A, H264NalType.IDR})
 _PARAMETER_SETS = frozenset({H264NalType.SPS, H264NalType.PPS})
 _WINDOW_PER_REFERENCE = 4
+_UNREFERENCE_SHORT, _BOUND_LONG = 1, 4
+"""Memory management control operations (Table 7-9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +74,22 @@ def stale_window(sps: H264Sps) -> int:
 
 
 def without_stale_markings(
-    samples: Iterable[bytes], nal_length_size: int, parameter_sets: Iterable[bytes]
+    samples: Iterable[bytes], nal_length_size: int, parameter_sets: Iterable[bytes], *, before: int | None = None
 ) -> dict[int, bytes]:
     """Return new bytes for those samples whose slices un-reference pictures that precede the first sample.
 
     ``samples`` are the first ones kept, in decoding order, as in ``avc1`` (NAL lengths of ``nal_length_size`` bytes);
     they may be lazy, for they are read no further than needed. ``parameter_sets`` are the SPS and PPS NAL units of the
-    sample entry. The keys are indices into ``samples``.
+    sample entry. The keys are indices into ``samples``. ``before`` is the frame_num of the one reference picture that
+    is decoded before them, where one was put there: it is un-referenced where it would be one too many.
 
     Only memory management control operations (§7.4.3.3) that name pictures which are not there are removed, so what a
-    decoder shows does not change; all else in the samples stays. A sample is kept as it is, stale operations or not,
-    where removal could change pictures:
+    decoder shows does not change; all else in the samples stays. CAVLC data that is long enough for an I_PCM
+    macroblock, the samples of which are byte aligned (§7.3.5), is moved by whole bytes only: an operation without
+    effect and the other code of the slice's type make up for what was removed. A sample is kept as it is, stale
+    operations or not, where removal could change pictures:
 
-    - CAVLC data would have to be shifted by a part of a byte and is long enough for an I_PCM macroblock, the samples of
-      which are byte aligned (§7.3.5);
+    - no such operations have the length that is needed;
     - the operations that remain free no frame, so that decoders which infer missing frames would have too many.
 
     Samples behind one that cannot be read (damaged, of an unknown parameter set) are left as they are. Do not give
@@ -94,7 +98,7 @@ def without_stale_markings(
     """
     if not 1 <= nal_length_size <= 4:
         raise InvalidDataError("a NAL length has an impossible size", expected="1, 2 or 4", found=nal_length_size)
-    cleaner = _Cleaner(nal_length_size, parameter_sets)
+    cleaner = _Cleaner(nal_length_size, parameter_sets, before)
     changed: dict[int, bytes] = {}
     for index, sample in enumerate(samples):
         try:
@@ -108,11 +112,22 @@ def without_stale_markings(
     return changed
 
 
+def holds_one_field(sample: bytes, nal_length_size: int, parameter_sets: Iterable[bytes]) -> bool:
+    """Whether all slices of a sample are of one field of a frame; false where they cannot be read."""
+    reader = _Cleaner(nal_length_size, parameter_sets, None)
+    try:
+        fields = {(part.header.field_pic, part.header.bottom_field) for part in reader.slices(sample)}
+    except InvalidDataError:
+        return False
+    return fields in ({(True, False)}, {(True, True)})
+
+
 class _Cleaner:
     """Follows the reference pictures from sample to sample; ``done`` once nothing stale can follow."""
 
-    def __init__(self, nal_length_size: int, parameter_sets: Iterable[bytes]) -> None:
+    def __init__(self, nal_length_size: int, parameter_sets: Iterable[bytes], before: int | None) -> None:
         self.done = False
+        self._before = before
         self._nal_length_size = nal_length_size
         self._sets = _ParameterSets()
         self._sps: H264Sps | None = None
@@ -136,16 +151,16 @@ class _Cleaner:
     def _takes(self, first: _Slice) -> bool:
         """Whether the picture of this slice follows on the ones before; an IDR picture or a new SPS ends all."""
         if self._references is None:
-            self._sps, self._references = first.sps, ReferencePictures(first.sps)
+            self._sps, self._references = first.sps, ReferencePictures(first.sps, self._before)
         self.done = first.header.idr_pic_id is not None or first.sps != self._sps
         return not self.done
 
     def _pictures(self, sample: bytes) -> Iterator[list[_Slice]]:
         """Yield the slices of each picture (frame or field) of a sample, redundant ones included (§7.4.1.2.4)."""
-        for _, slices in itertools.groupby(self._slices(sample), key=_picture_key):
+        for _, slices in itertools.groupby(self.slices(sample), key=_picture_key):
             yield list(slices)
 
-    def _slices(self, sample: bytes) -> Iterator[_Slice]:
+    def slices(self, sample: bytes) -> Iterator[_Slice]:
         for offset, length in iter_length_prefixed(sample, self._nal_length_size):
             kind = sample[offset] & 31
             if kind not in _SLICES and kind not in _PARAMETER_SETS:
@@ -177,11 +192,44 @@ def _edits(picture: list[_Slice], effect: Effect) -> list[tuple[NalSpan, bytes]]
     if any((part.header.adaptive, part.header.marking) != (first.adaptive, first.marking) for part in picture):
         raise InvalidDataError("the slices of a picture differ in dec_ref_pic_marking()")
     operations = effect.operations
-    if operations == first.marking or (operations and not effect.makes_room):
+    if first.adaptive and operations:
+        operations = (*operations, *effect.in_the_way)
+    if operations == first.marking or (operations and not (effect.makes_room or effect.in_the_way)):
         return []
-    edits = [
-        (part.span, nal)
-        for part in picture
-        if (nal := with_marking(part.nal, part.header, operations, part.sps, cabac=part.cabac)) is not None
-    ]
-    return edits if len(edits) == len(picture) else []
+    found = _marked(picture, operations)
+    if found:
+        return found
+    if first.field_pic and effect.inferred:
+        return []  # a field names the two fields of a frame apart
+    for filler in _fillers(effect, picture[0].sps):
+        adaptive = (*effect.operations, *effect.in_the_way, *effect.inferred, *filler)
+        for is_other in (False, True):
+            if adaptive and (found := _marked(picture, adaptive, other_type_code=is_other)):
+                return found
+    return []
+
+
+def _marked(
+    picture: Sequence[_Slice], operations: tuple[Marking, ...], *, other_type_code: bool = False
+) -> list[tuple[NalSpan, bytes]]:
+    """Return all slices of a picture with these operations, or none where the data of one cannot follow its header."""
+    if other_type_code and len({part.header.slice_type for part in picture}) > 1:
+        return []
+    found: list[tuple[NalSpan, bytes]] = []
+    for part in picture:
+        nal = with_marking(
+            part.nal, part.header, operations, part.sps, cabac=part.cabac, other_type_code=other_type_code
+        )
+        if nal is None:
+            return []
+        found.append((part.span, nal))
+    return found
+
+
+def _fillers(effect: Effect, sps: H264Sps) -> Iterator[tuple[Marking, ...]]:
+    """Yield operations without effect, each of another length: where nothing is long-term, the bound of its indices."""
+    yield ()
+    if all(code == _UNREFERENCE_SHORT for code, _ in effect.operations) and not effect.has_long_term:
+        for bound in (0, 1, 3, 7, 15):
+            if bound <= sps.max_num_ref_frames:
+                yield ((_BOUND_LONG, (bound,)),)

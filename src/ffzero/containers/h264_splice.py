@@ -47,11 +47,12 @@ _KEPT_SEI = frozenset({4, 45, 47, 137, 142, 144, 147})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinPoint:
-    """The copied picture that follows rendered ones. ``pic_order_cnt_lsb``: ``None`` unless its SPS has poc type 0."""
+    """A picture beside a joint. ``pic_order_cnt_lsb``: ``None`` unless its SPS has poc type 0."""
 
     is_idr: bool
     frame_num: int
     pic_order_cnt_lsb: int | None
+    is_reference: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def free_pps_id(parameter_sets: Iterable[bytes]) -> int:
 
 
 def join_point(sample: bytes, nal_length_size: int, parameter_sets: Iterable[bytes]) -> JoinPoint:
-    """Return what the first slice of a copied sample tells; ``parameter_sets`` are the source's SPS and PPS.
+    """Return what the first slice of a sample tells; ``parameter_sets`` are the SPS and PPS that it may refer to.
 
     Raises ``InvalidDataError`` where there is no slice, or it is damaged.
     """
@@ -84,6 +85,7 @@ def join_point(sample: bytes, nal_length_size: int, parameter_sets: Iterable[byt
                 is_idr=header.idr_pic_id is not None,
                 frame_num=header.frame_num,
                 pic_order_cnt_lsb=header.pic_order_cnt_lsb,
+                is_reference=header.nal_ref_idc > 0,
             )
     raise InvalidDataError("a sample has no slice")
 
@@ -129,14 +131,14 @@ def as_guests(
     *,
     pps_id: int,
     before: JoinPoint | None = None,
-    bottom_field_first: bool = False,
 ) -> Guests:
     """Return rendered samples rewritten for the SPS ``host``, in the same order, without parameter sets and most SEI.
 
     ``samples`` are in decoding order, which is that of display (no B pictures), the first one IDR; ``own_sets`` are the
     encoder's one SPS and one PPS, ``pps_id`` an id that the source does not use. ``before`` is the copied picture that
-    follows, ``None`` where none does. Copies the slices. Raises ``UnsupportedError`` where they do not fit (``misfit``,
-    or long CAVLC slices that cannot be moved), ``InvalidDataError`` where they are damaged.
+    follows, ``None`` where none does. Copies the slices, which may not have I_PCM macroblocks where they are CAVLC
+    (x264 makes none without rate-distortion decisions). Raises ``UnsupportedError`` where they do not fit (``misfit``),
+    ``InvalidDataError`` where they are damaged.
     """
     sets = _Sets(own_sets)
     [own], [pps] = sets.sps.values(), sets.pps.values()
@@ -151,7 +153,6 @@ def as_guests(
         host=host,
         pps_id=pps_id,
         both_fields=has_field_orders(pps),
-        bottom_field_first=bottom_field_first,
         has_gap=any(place.inferred for place in places),
     )
     adopted = tuple(
@@ -281,7 +282,6 @@ class _Writer:
     host: H264Sps
     pps_id: int
     both_fields: bool
-    bottom_field_first: bool
     has_gap: bool
 
     def sample(self, sample: bytes, nal_length_size: int, place: _Place) -> bytes:
@@ -309,14 +309,14 @@ class _Writer:
             bits.ue()
             if _ == 1:
                 kept = bits.position_bits
-        head = bit_string(rbsp, kept) + exp_golomb(self.pps_id) + self._fields(place, idr=idr)
+        head = bit_string(rbsp, kept) + exp_golomb(self.pps_id)
         bits.skip(own.log2_max_frame_num + (0 if own.frame_mbs_only else 1))
         if idr:
             bits.ue()
         if own.poc_type == 0:
             bits.skip(own.log2_max_poc_lsb)
-            if self.both_fields:
-                bits.se()
+        is_bottom_first = own.poc_type == 0 and self.both_fields and bits.se() < 0  # delta_pic_order_cnt_bottom
+        head += self._fields(place, idr=idr, is_bottom_first=is_bottom_first)
         start = bits.position_bits
         if not place.is_reference:
             head = f"{head[0]}00{head[3:]}"
@@ -325,9 +325,8 @@ class _Writer:
         head += (
             self._references(rest[start:first], place) + self._marking(header, place, rest[first:last]) + rest[last:]
         )
-        joined = join_slice(head, rbsp, header.end_bits, own, cabac=pps.cabac)
-        if joined is None:
-            raise UnsupportedError("CAVLC slices of rendered pictures cannot be moved by a part of a byte")
+        joined = join_slice(head, rbsp, header.end_bits, own, cabac=pps.cabac, has_pcm=False)
+        assert joined is not None
         return joined + padding
 
     def _marking(self, header: SliceHeader, place: _Place, bits: str) -> str:
@@ -354,7 +353,7 @@ class _Writer:
             raise UnsupportedError("a rendered picture has more than one reference picture")
         return "01" + "".join(exp_golomb(value) for value in (2, 0, 3)) + rest[2:]
 
-    def _fields(self, place: _Place, *, idr: bool) -> str:
+    def _fields(self, place: _Place, *, idr: bool, is_bottom_first: bool) -> str:
         """Write the fields from frame_num to delta_pic_order_cnt (§7.3.3)."""
         host = self.host
         fields = f"{place.number % (1 << host.log2_max_frame_num):0{host.log2_max_frame_num}b}"
@@ -362,7 +361,7 @@ class _Writer:
         fields += exp_golomb(_IDR_PIC_ID) if idr else ""
         if host.poc_type == 0:
             # The first field has the lower count; the frame's, given for its top field, is that of the pair's first.
-            later = 1 if self.both_fields and self.bottom_field_first else 0
+            later = int(is_bottom_first)
             fields += f"{(place.order + later) % (1 << host.log2_max_poc_lsb):0{host.log2_max_poc_lsb}b}"
             if self.both_fields:
                 fields += signed_exp_golomb(-1 if later else 1)

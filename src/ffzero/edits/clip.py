@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from ffzero.containers.info import Chapter
-from ffzero.edits.effects import with_effect, with_sound_effect
+from ffzero.edits.effects import with_effect, with_map, with_sound_effect
 from ffzero.edits.execute import open_clip, plan_clip, rope_of, write_clip
 from ffzero.edits.ffmpeg_input import FFmpegInput
+from ffzero.edits.mapping import MapFormat, MapFunction, Window, picture_map
 from ffzero.edits.parts.landmarks import chapters_of
 from ffzero.edits.parts.removal import TimeRange, without_ranges
 from ffzero.edits.parts.splitting import split_pieces
@@ -19,6 +20,7 @@ from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
 from ffzero.edits.proof.proving import check_sidecar, proved
 from ffzero.edits.proof.record import Record, record_of_plan
+from ffzero.edits.reading import Readable
 from ffzero.edits.rendering import PictureFunction
 from ffzero.edits.slicing import duration_of, place_pieces, slice_pieces
 from ffzero.edits.sound.rendering import SoundFunction
@@ -32,7 +34,7 @@ __all__ = ["Clip"]
 _LEAST_CHAPTER_S = Fraction(1, 1000)
 
 
-class Clip:
+class Clip(Readable):
     """An edit: pieces of movies, one after another. ``a + b`` joins; pieces that continue each other merge."""
 
     __slots__ = ("pieces",)
@@ -53,6 +55,9 @@ class Clip:
         if not isinstance(other, Clip):
             return NotImplemented
         return Clip((*self.pieces, *other.pieces))
+
+    def _reading(self) -> tuple[tuple[Piece, ...], bool]:
+        return self.pieces, False
 
     def __repr__(self) -> str:
         return f"<ffzero.{type(self).__name__} {' + '.join(map(_short, self.pieces))}>"
@@ -130,6 +135,45 @@ class Clip:
         """
         return self._with(with_effect(self.pieces, effect, start, end))
 
+    def map(
+        self,
+        function: MapFunction,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        format: MapFormat = "rgb24",
+        window: Window = 0,
+        batch: int | None = None,
+        writable: bool = True,
+    ) -> Self:
+        """Return the clip with ``function`` called with each picture of ``[start, end)``, in times from its own start.
+
+        The function takes a picture, or a picture and its time in seconds from the clip's start (a float), where its
+        second argument has no default or is named ``time`` or ``t``. It returns a picture of the same shape and type,
+        or ``None`` for the one it was given, changed in place; not with ``writable=False``, which makes what it gets
+        read-only and spares copies. Pictures are numpy arrays, uint8, or uint16 where the source has more than 8 bits:
+
+        - ``"rgb24"``: (height, width, 3), full range (white of uint16 is 65535); pixels left alone stay bit-exact;
+        - ``"gray"``: (height, width), the luma as it is coded; colour stays;
+        - ``"yuv"``: a tuple of the planes as they are coded (10 bits: 0 to 1023), quickest: nothing is converted.
+
+        They are as they are coded, before the track's rotation. ``"gray"`` and ``"yuv"`` are views of the picture
+        itself: copy what is kept longer than the call.
+
+        ``window=n`` (or ``(before, after)``) gives a list of read-only pictures instead, the picture amid its
+        neighbours as they were before this call of ``map``, to return what the middle one becomes; at the ends of the
+        stretch of its movie that the clip shows, the last one is repeated. ``batch=n`` gives ``n`` pictures (the last
+        time fewer) in one array, one more axis in front, and an array of their times.
+
+        The function is called when the clip is written (or opened): once for each picture, in the order in which they
+        are shown; of several video tracks, one after another. Only groups of pictures that the range touches are coded
+        anew; sound is copied. MP4 and MOV only. Raises ``TimeRangeError`` and ``UsageError`` as ``apply`` does, and
+        ``UsageError``, when it is written, where the function fails (its exception is the cause) or returns what is no
+        such picture; nothing is left then.
+        """
+        mapping = picture_map(function, format=format, window=window, batch=batch, writable=writable)
+        return self._with(with_map(self.pieces, mapping, start, end))
+
     def crossfade(self, other: Clip, duration: TimeLike | None = None, *, frames: int | None = None) -> Clip:
         """Return this clip fading into ``other`` over ``duration`` seconds, or as many ``frames`` of its own.
 
@@ -197,6 +241,8 @@ class Clip:
         fsync: bool = False,
         verify: bool = False,
         sidecar: bool = False,
+        engine: Any = None,
+        jobs: int | None = None,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> WriteResult:
@@ -210,6 +256,11 @@ class Clip:
         ``sidecar`` keeps the record of the edit beside the output, as ``OUTPUT.ffzero.json``; ``verify`` holds the
         output against it (see ``ffzero.verify``) and raises ``VerificationError`` where something is wrong. Both for
         MP4 and MOV only.
+
+        What has to be coded anew is coded by this process, in order, unless ``jobs`` (so many processes) or ``engine``
+        (what ``ffzero.open_engine`` takes or returns, or any executor of ``concurrent.futures``) says where: the
+        file is the same, byte for byte. Functions are then called in several processes, each with a part of the
+        pictures, so they keep nothing from one call to the next. Raises ``EngineError`` where workers are gone.
         """
         record = self.record(boundary, output, audio=audio) if verify or sidecar else None
         if sidecar:
@@ -221,6 +272,8 @@ class Clip:
             audio=audio,
             overwrite=overwrite,
             fsync=fsync,
+            engine=engine,
+            jobs=jobs,
             reporter=reporter,
             cancel=cancel,
         )

@@ -11,7 +11,7 @@ from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.open_joints import continued, is_continued
 from ffzero.edits.plan import Segment
 from ffzero.edits.rendered import Rendered
-from ffzero.edits.rendering import CodedPictures, Renderer
+from ffzero.edits.rendering import CodedPictures, PictureJob, Renderer
 from ffzero.edits.renders import told
 from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.joined import with_coded_sound, without_first, without_last
@@ -32,13 +32,15 @@ def coded_layout(layout: Layout, renderer: Renderer, *, reporter: Reporter, canc
         done += count
         reporter(ProgressEvent(stage="render", done=done, total=total, unit="frames"))
 
+    jobs = _jobs(layout)
+    renderer.prepare(list(jobs.values()), advance=advance, cancel=cancel)
     warnings: list[str] = []
     tracks = []
-    for track in layout.tracks:
+    for number, track in enumerate(layout.tracks):
         placed: list[Placed] = []
-        for item, following in zip_longest(track.placed, track.placed[1:]):
+        for at, (item, following) in enumerate(zip_longest(track.placed, track.placed[1:])):
             if isinstance(item.take, Rendered):
-                coded = _pictures(item.take, following, renderer, advance, cancel)
+                coded = _pictures(jobs[number, at], following, renderer, advance, cancel)
                 warnings += coded.warnings
                 item = replace(item, take=item.take.with_coded(coded))
             elif isinstance(item.take, RenderedSound):
@@ -72,17 +74,29 @@ def _told_again(layout: Layout, tracks: Sequence[TrackLayout]) -> tuple[Segment,
     return tuple(changed.get(segment, segment) for segment in layout.segments)
 
 
+def _jobs(layout: Layout) -> dict[tuple[int, int], PictureJob]:
+    """Return the jobs of a layout's pictures, by track and place."""
+    found = {}
+    for number, track in enumerate(layout.tracks):
+        for at, (item, following) in enumerate(zip_longest(track.placed, track.placed[1:])):
+            if isinstance(item.take, Rendered):
+                goes_on = following is not None and is_continued(item.take, following.take)
+                found[number, at] = replace(item.take.job, continued=True) if goes_on else item.take.job
+    return found
+
+
 def _pictures(
-    take: Rendered,
+    job: PictureJob,
     following: Placed | None,
     renderer: Renderer,
     advance: Callable[[int], None],
     cancel: CancelToken | None,
 ) -> CodedPictures:
-    if following is None or not is_continued(take, following.take):
-        return renderer.pictures(take.job, advance=advance, cancel=cancel)
-    coded = renderer.pictures(replace(take.job, continued=True), advance=advance, cancel=cancel)
-    return continued(coded, take.job.media, following.own)
+    coded = renderer.pictures(job, advance=advance, cancel=cancel)
+    if not job.continued:
+        return coded
+    assert following is not None
+    return continued(coded, job.media, following.own)
 
 
 def _with_entries(track: TrackLayout) -> TrackLayout:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.edits.inputs import require_media
+from ffzero.edits.mapping import PictureMap
 from ffzero.edits.pieces import Piece
 from ffzero.edits.rendering import PictureEffect, PictureFunction
 from ffzero.edits.slicing import place_pieces
@@ -14,7 +15,7 @@ from ffzero.edits.sound.rendering import SoundEffect, SoundFunction
 from ffzero.errors import TimeRangeError, UsageError
 from ffzero.timebase import TimeLike, format_time, parse_time
 
-__all__ = ["on_range", "with_effect", "with_sound_effect"]
+__all__ = ["on_range", "with_effect", "with_map", "with_sound_effect"]
 
 
 def with_effect(
@@ -28,6 +29,24 @@ def with_effect(
 
     def put(piece: Piece, low: Fraction, high: Fraction) -> Piece:
         return piece.with_effect(_made(effect, low, high))
+
+    return on_range(pieces, start, end, put)
+
+
+def with_map(
+    pieces: Sequence[Piece], mapping: PictureMap, start: TimeLike | None, end: TimeLike | None
+) -> tuple[Piece, ...]:
+    """Return the pieces with a function called with the pictures of ``[start, end)``.
+
+    Times that it is told count from the clip's start, over all pieces; its neighbours are of the same piece.
+    """
+    low_clip = Fraction(0) if start is None else parse_time(start)
+
+    def put(piece: Piece, low: Fraction, high: Fraction) -> Piece:
+        assert piece.input.media is not None
+        first, stop = piece.start or Fraction(0), piece.input.media.range[1] if piece.end is None else piece.end
+        placed = replace(mapping, zero=low - low_clip, reach_start=first, reach_end=stop)
+        return piece.with_effect(PictureEffect(start=low, end=high, map=placed))
 
     return on_range(pieces, start, end, put)
 

@@ -19,7 +19,7 @@ from ffzero.edits.pieces import Piece
 from ffzero.edits.plan import Plan
 from ffzero.edits.planner import lay_out
 from ffzero.edits.rendered import Rendered
-from ffzero.edits.rendering import default_renderer
+from ffzero.edits.rendering import Renderer, default_renderer, renderer_on
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.errors import UnsupportedError, UsageError
 from ffzero.extents.reader import RopeReader
@@ -76,6 +76,7 @@ def _prepare(
     boundary: str,
     audio: str | None,
     *,
+    renderer: Renderer | None = None,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
 ) -> _Prepared:
@@ -85,7 +86,7 @@ def _prepare(
     if plan.needs_render:
         from ffzero.edits.coded import coded_layout
 
-        layout = coded_layout(layout, default_renderer(), reporter=reporter, cancel=cancel)
+        layout = coded_layout(layout, renderer or default_renderer(), reporter=reporter, cancel=cancel)
         plan = replace(plan, segments=layout.segments, warnings=layout.warnings)
     return _assembled(layout, plan)
 
@@ -162,6 +163,8 @@ def write_clip(
     audio: str | None,
     overwrite: bool,
     fsync: bool,
+    engine: Any = None,
+    jobs: int | None = None,
     reporter: Reporter,
     cancel: CancelToken | None,
 ) -> WriteResult:
@@ -176,9 +179,10 @@ def write_clip(
         result = execute_remux(remux, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
         return replace(result, warnings=tuple(dict.fromkeys((*plan.warnings, *result.warnings))))
     reporter(ProgressEvent(stage="plan", done=0, total=None))
-    prepared = _prepare(pieces, boundary, audio, reporter=reporter, cancel=cancel)
+    with renderer_on(engine, jobs, os.fsdecode(output)) as renderer:
+        prepared = _prepare(pieces, boundary, audio, renderer=renderer, reporter=reporter, cancel=cancel)
+        copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel)
     assert prepared.plan.bytes_header is not None
-    copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel)
     return WriteResult(
         output=os.fsdecode(output),
         bytes_total=copied.bytes_total,

@@ -32,9 +32,7 @@ def open_input(path: str | os.PathLike[str]) -> Input:
         raise SourceError("the file is empty", path=source.path)
     container = detect(source.read_at(0, min(_SNIFF_BYTES, source.size_bytes)))
     if container == "isobmff":
-        from ffzero.containers.isobmff.movie import read_movie
-
-        return Input(path=source.path, container=container, media=Media(box=read_movie(source)))
+        return Input(path=source.path, container=container, media=Media.of(source))
     return Input(path=source.path, container=container, media=None)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Any, Literal, Self
 
 from ffzero.containers.isobmff.model import MovieBox, Track
 from ffzero.containers.isobmff.presentation import ENDLESS, Span, presentation
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.nal import AccessUnit, RandomAccess, classify_access_unit, starts_closed
-from ffzero.errors import InvalidDataError
+from ffzero.errors import FFZeroError, InvalidDataError
+from ffzero.extents.base import ByteSource
 
-__all__ = ["Media", "Role"]
+__all__ = ["Media", "Role", "Unreachable"]
 
 _TEXT_HANDLERS = frozenset({"text", "sbtl", "subt", "clcp", "subp"})
 _STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "gif"})
 _MAX_PEEK_BYTES = 1 << 24
 _HEAD_BYTES = 4096
+_MOST_REOPENED = 8
 
 Role = str
 """``video``, ``still`` (one picture all along), ``audio``, ``text`` (cues that last), ``chapters``, ``timecode`` or
@@ -27,11 +29,27 @@ Role = str
 
 @dataclass(kw_only=True)
 class Media:
-    """A ``MovieBox`` with lazily worked out views of it. Not a value: it caches."""
+    """A ``MovieBox`` with lazily worked out views of it. Not a value: it caches.
+
+    Pickled, one that is a whole file (``of``) is the file's name and identity: whoever unpickles it reads the file's
+    index anew, once in a process. Where that fails, because the file is another by then (``SourceChangedError``), the
+    error comes when the media is first used: pools break where unpickling fails.
+    """
 
     box: MovieBox
+    is_whole_file: bool = False
     _spans: dict[int, tuple[Span, ...]] = field(default_factory=dict)
     _units: dict[tuple[int, int], AccessUnit | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: ByteSource) -> Self:
+        """Index a file. Raises what ``read_movie`` raises."""
+        from ffzero.containers.isobmff.movie import read_movie
+
+        return cls(box=read_movie(source), is_whole_file=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_reopened, (self.box.source,)) if self.is_whole_file else (_of_box, (self.box,))
 
     @property
     def name(self) -> str:
@@ -157,3 +175,35 @@ def _media_bounds(track: Track) -> tuple[int, int]:
         return first, table.dts(table.count) + (0 if table.durations.at(table.count - 1) else 1)
     tail = table.pts_column(max(0, table.count - 256), table.count)
     return first, int(tail.max()) + max(1, table.durations.at(table.count - 1))
+
+
+class Unreachable:
+    """Stands for what could not be opened again: whoever asks anything of it gets the error."""
+
+    def __init__(self, error: FFZeroError) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._error
+
+
+def _reopened(source: ByteSource) -> Media:
+    """Return the media of a source that was named in another process."""
+    try:
+        named: Any = source  # sources are values: they hash
+        return _kept(named)
+    except FFZeroError as error:
+        lost: Any = Unreachable(error)
+        return Media(box=lost)
+
+
+@lru_cache(maxsize=_MOST_REOPENED)
+def _kept(source: ByteSource) -> Media:
+    """Many jobs are about the same few files."""
+    return Media.of(source)
+
+
+def _of_box(box: MovieBox) -> Media:
+    return Media(box=box)

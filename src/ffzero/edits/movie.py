@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ffzero.containers.index import SampleIndex
 from ffzero.containers.info import MovieInfo
 from ffzero.containers.isobmff.expand import sample_index
 from ffzero.edits.clip import Clip
 from ffzero.edits.inputs import Input, open_input, require_media
+from ffzero.edits.mapping import MapFormat, MapFunction, Window
 from ffzero.edits.media import Media
 from ffzero.edits.parts.removal import TimeRange
 from ffzero.edits.pieces import Piece
+from ffzero.edits.reading import Readable
 from ffzero.edits.rendering import PictureFunction
 from ffzero.edits.sound.rendering import SoundFunction
 from ffzero.errors import TimeRangeError, UsageError
@@ -26,7 +28,7 @@ from ffzero.timebase import TimeLike, parse_time
 __all__ = ["Joinable", "Movie", "concat", "crossfade", "open_movie"]
 
 
-class Movie:
+class Movie(Readable):
     """A media file, indexed. Slicing by time gives a ``Clip``; nothing of the media is read for it.
 
     MP4, MOV and fragmented MP4 are edited by their own index (``media`` is set); every other container goes through
@@ -36,6 +38,9 @@ class Movie:
     def __init__(self, source: Input) -> None:
         self.input = source
         self._info: MovieInfo | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.input,)
 
     def __enter__(self) -> Self:
         return self
@@ -48,6 +53,9 @@ class Movie:
     def close(self) -> None:
         """Let go of cached tables; clips made before stay usable."""
         self._info = None
+
+    def _reading(self) -> tuple[tuple[Piece, ...], bool]:
+        return (Piece(input=self.input, start=None, end=None),), True
 
     @property
     def path(self) -> str:
@@ -144,6 +152,20 @@ class Movie:
     def apply(self, effect: str | PictureFunction, start: TimeLike | None = None, end: TimeLike | None = None) -> Clip:
         """Return the whole movie with an effect on the pictures of ``[start, end)``; see ``Clip.apply``."""
         return self[:].apply(effect, start, end)
+
+    def map(
+        self,
+        function: MapFunction,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        format: MapFormat = "rgb24",
+        window: Window = 0,
+        batch: int | None = None,
+        writable: bool = True,
+    ) -> Clip:
+        """Return the whole movie with a function called with each picture of ``[start, end)``; see ``Clip.map``."""
+        return self[:].map(function, start, end, format=format, window=window, batch=batch, writable=writable)
 
     def apply_audio(
         self, effect: str | SoundFunction, start: TimeLike | None = None, end: TimeLike | None = None

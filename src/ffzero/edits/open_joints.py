@@ -64,7 +64,9 @@ def rewritten_start(media: Media, take: Take, before: object) -> dict[int, bytes
     found: dict[int, bytes] = {}
     entry = media.entry_of(take.track, take.first)
     if is_open(take) and entry.avc is not None:
-        found = _stale_markings(media, take, entry.avc.nal_length_size, (*entry.avc.sps, *entry.avc.pps))
+        sets = (*entry.avc.sps, *entry.avc.pps)
+        held = _held(before, entry.avc.nal_length_size, sets)
+        found = _stale_markings(media, take, entry.avc.nal_length_size, sets, held)
     if not isinstance(before, Rendered):
         return found
     if is_open(take) and entry.hevc is not None:
@@ -80,9 +82,21 @@ def rewritten_start(media: Media, take: Take, before: object) -> dict[int, bytes
     return found
 
 
-def _stale_markings(media: Media, take: Take, nal_length_size: int, sets: Sequence[bytes]) -> dict[int, bytes]:
+def _held(before: object, nal_length_size: int, sets: Sequence[bytes]) -> int | None:
+    """Return the frame_num of the one reference picture that is held after coded pictures, if there are any."""
+    if not isinstance(before, Rendered) or before.coded is None or not before.coded.skips_frame_numbers:
+        return None
+    from ffzero.containers.h264_splice import join_point
+
+    last = join_point(before.coded.samples[-1], nal_length_size, (*sets, *before.coded.added_sets))
+    return last.frame_num if last.is_reference else last.frame_num - 1
+
+
+def _stale_markings(
+    media: Media, take: Take, nal_length_size: int, sets: Sequence[bytes], held: int | None
+) -> dict[int, bytes]:
     """Return samples of an open start without the commands that speak of pictures before it; see ``h264_slices``."""
     from ffzero.containers.h264_slices import without_stale_markings  # for open starts only
 
     samples = takewhile(lambda data: data is not None, (media.sample_bytes(take.track, n) for n in take.kept()))
-    return without_stale_markings(filter(None, samples), nal_length_size, sets)
+    return without_stale_markings(filter(None, samples), nal_length_size, sets, before=held)

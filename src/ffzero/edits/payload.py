@@ -9,6 +9,7 @@ import numpy as np
 from ffzero.containers.isobmff.byte_runs import byte_runs
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import BLOCK, Payload, shifted
+from ffzero.edits.interleaving import interleaved
 from ffzero.edits.sequence import Laid, Part
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
@@ -31,8 +32,9 @@ def lay_payload(sources: Sequence[ByteSource], laid: Sequence[Laid]) -> tuple[Pa
 
     ``sources`` are the pieces' files.
     """
+    stretches = [[one for part in item.parts for one in interleaved(part)] for item in laid]
     parts: list[_Numbered] = [
-        (track, number, part) for track, item in enumerate(laid) for number, part in enumerate(item.parts)
+        (track, number, part) for track, own in enumerate(stretches) for number, part in enumerate(own)
     ]
     builder = _PayloadBuilder()
     placed: dict[tuple[int, int], SampleTable] = {}
@@ -43,8 +45,7 @@ def lay_payload(sources: Sequence[ByteSource], laid: Sequence[Laid]) -> tuple[Pa
         if part.piece < 0:
             placed[track, number] = builder.add_literal_part(part)
     tables = [
-        SampleTable.concat([placed[track, number] for number in range(len(item.parts))])
-        for track, item in enumerate(laid)
+        SampleTable.concat([placed[track, number] for number in range(len(own))]) for track, own in enumerate(stretches)
     ]
     return Payload(rope=Rope.concat(builder.ropes), anchor=builder.anchor), tables
 
@@ -74,7 +75,7 @@ class _PayloadBuilder:
         tables = [table for _, _, table in copied]
         starts, ends = byte_runs(tables, max_gap_bytes=_BRIDGED_GAP_BYTES)
         _check_end(source, ends)
-        waiting = sorted(_literal_places(parts), key=lambda place: place[0])
+        waiting = sorted(_literal_places(parts), key=lambda entry: (entry[0], *entry[1][:2]))
         starts, ends = _split(starts, ends, [at for at, _ in waiting], tables)
         placed: dict[tuple[int, int], SampleTable] = {}
         targets = np.empty(len(starts), np.int64)
@@ -115,13 +116,14 @@ def _check_end(source: ByteSource, ends: np.ndarray) -> None:
 
 
 def _literal_places(parts: Sequence[_Numbered]) -> Iterator[tuple[int, _Numbered]]:
-    """Yield each literal part with the byte of the source that it is to stand before: where its track goes on."""
+    """Yield each literal part with the byte of the source that it is to stand before (see ``Part``)."""
     following: dict[int, int] = {}
     for track, number, part in reversed(parts):
         if part.literal is None:
             following[track] = part.table.chunks.offsets.at(0)
         else:
-            yield following.get(track, _BEHIND), (track, number, part)
+            place = following.get(track, _BEHIND) if part.place is None else part.place
+            yield place, (track, number, part)
 
 
 def _split(

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import TimecodeFormat
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
@@ -23,7 +24,7 @@ from ffzero.edits.takes import Take
 from ffzero.extents.rope import Rope
 from ffzero.timebase import Rounding, rescale, to_ticks
 
-__all__ = ["Laid", "Part", "Placed", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
+__all__ = ["Laid", "Part", "Placed", "StandsFor", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
 
 _LONGEST_TICKS = 2**31 - 1
 
@@ -51,15 +52,28 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandsFor:
+    """Samples ``[first, stop)`` of a source's track, from decoding time ``start_ticks`` (the track's) on."""
+
+    track: Track
+    start_ticks: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Samples of one track that lie together: in piece ``piece``'s source, or in ``literal``: bytes, or all of a rope.
 
-    Literal ones stand with the samples of their piece, or behind everything where ``piece`` is -1.
+    Literal ones stand with the samples of their piece, or behind everything where ``piece`` is -1: before the byte
+    ``place`` of its source, or, without, where their track goes on. ``instead_of`` is what they were coded from.
     """
 
     piece: int
     table: SampleTable
     literal: bytes | Rope | None = None
+    instead_of: StandsFor | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +158,17 @@ def _parts_from(
         dts = _after(parts, wanted_pts - leads[number] + below, end_dts) if number else 0
         literal = item.take.rope if isinstance(item.take, Rendered) else None
         table = table.with_composition_shift(wanted_pts - own_lead - dts)
-        parts.append(Part(piece=item.piece, table=table, literal=literal))
+        parts.append(Part(piece=item.piece, table=table, literal=literal, instead_of=_instead_of(item.take)))
         end_dts = dts + len_ticks(table)
     return parts
+
+
+def _instead_of(take: Take | Rendered | RenderedSound) -> StandsFor | None:
+    if not isinstance(take, Rendered) or take.job.is_blank:
+        return None
+    job = take.job
+    start = take.media_start - take.lead_ticks
+    return StandsFor(track=take.track, start_ticks=start, first=job.decode_first, stop=job.decode_stop)
 
 
 def _after(parts: list[Part], dts: int, end_dts: int) -> int:

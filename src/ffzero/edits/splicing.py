@@ -15,6 +15,7 @@ import numpy as np
 
 from ffzero.containers.isobmff.presentation import ENDLESS, Span
 from ffzero.containers.isobmff.sample_table import SampleTable
+from ffzero.containers.isobmff.search import shown_between
 from ffzero.containers.nal import RandomAccess
 from ffzero.edits.cutpoints import splice_points, take_pictures
 from ffzero.edits.media import Media
@@ -159,9 +160,22 @@ class _Splicer:
             return self._copied(take, take.media_start, take.first, tail=tail)
         for sync in splice_points(take.track, take.media_start, take.media_stop, self.media.peek):
             copied = self._copied(take, take.track.table.pts(sync), sync, tail=tail)
-            if copied is None or not copied.hidden_before:
+            if copied is None or not (copied.hidden_before or self._has_its_number_taken(take, copied)):
                 return copied
         return None
+
+    def _has_its_number_taken(self, take: Take, copied: Take) -> bool:
+        """Whether the one picture to be coded before an open H.264 picture would need that one's frame_num, 0."""
+        avc = self.media.entry_of(copied.track, copied.first).avc
+        if copied.access is not RandomAccess.OPEN or avc is None:
+            return False
+        before = shown_between(take.track.table, take.media_start, copied.media_start)
+        first = self.media.sample_bytes(copied.track, copied.first)
+        if before is None or before.count != 1 or first is None:
+            return False
+        from ffzero.containers.h264_splice import join_point
+
+        return join_point(first, avc.nal_length_size, (*avc.sps, *avc.pps)).frame_num == 0
 
     def _copied(self, take: Take, start: int, sync: int, *, tail: bool) -> Take | None:
         """Return what can be copied from the picture at ``start`` on, which is decoded from sample ``sync``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from typing import IO, Protocol
 
@@ -39,6 +40,9 @@ def use_filter_program(start: Callable[[Sequence[str], str], FilterProgram]) -> 
 
 def start_filter(arguments: Sequence[str], chain: str) -> FilterProgram:
     """Start FFmpeg. Raises ``FFmpegNotFoundError``, ``UnsupportedError`` where none was handed in."""
+    if not _provider:
+        # A process that was started for a job has loaded what the job names, and nobody has handed anything in.
+        importlib.import_module("ffzero.api")
     if not _provider:
         raise UnsupportedError("filters need the FFmpeg program, and none is loaded", hint="Import ffzero")
     return _provider[0](arguments, chain)

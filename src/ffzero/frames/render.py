@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ffzero.edits.rendering import CodedPictures, PictureJob
 from ffzero.edits.sound.rendering import CodedSound, SoundJob
@@ -13,6 +13,11 @@ __all__ = ["PyAVRenderer"]
 
 class PyAVRenderer:
     """A ``Renderer`` on the codecs of PyAV's wheel. PyAV is loaded by the first job."""
+
+    def prepare(
+        self, jobs: Sequence[PictureJob], *, advance: Callable[[int], None], cancel: CancelToken | None = None
+    ) -> None:
+        """See ``Renderer.prepare``. Each job is done when it is asked for: one at a time, in order."""
 
     def pictures(
         self, job: PictureJob, *, advance: Callable[[int], None], cancel: CancelToken | None = None

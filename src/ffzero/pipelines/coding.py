@@ -32,7 +32,7 @@ from ffzero.pipelines.joining import Joint, join_graph
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
 from ffzero.storage.outputs import Destination
 
-__all__ = ["code_clip", "command_for", "copies_all"]
+__all__ = ["code_clip", "command_for", "copies_all", "join_command", "refuse_encrypted"]
 
 _MICROSECONDS = 1_000_000
 _TEXT_CODECS = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
@@ -71,7 +71,7 @@ def code_clip(
     started = time.perf_counter()
     Destination.examine(output, overwrite=overwrite)
     reporter(ProgressEvent(stage="plan", done=0, total=None))
-    _refuse_encrypted(clip, settings)
+    refuse_encrypted(clip, settings)
     binary = find_ffmpeg()
     with contextlib.ExitStack() as stack:
         command = command_for(clip, output, settings.resolved(binary), stack)
@@ -91,7 +91,7 @@ def code_clip(
     )
 
 
-def _refuse_encrypted(clip: Clip, settings: FFmpegSettings) -> None:
+def refuse_encrypted(clip: Clip, settings: FFmpegSettings) -> None:
     """Raise ``EncryptedError`` where what is to be coded could not be decoded: FFmpeg would show noise and be content.
 
     With several sample entries the pieces may be in the clear.
@@ -133,6 +133,24 @@ def command_for(
     if len(reads) == 1:
         return _plain(clip, reads[0], output, settings)
     return _joined(clip.pieces, reads, output, settings)
+
+
+def join_command(
+    clip: Clip, pictures: Input, output: str | os.PathLike[str], settings: FFmpegSettings, stack: contextlib.ExitStack
+) -> FFmpegCommand:
+    """Return the command that writes coded ``pictures`` with all else that ``command_for`` gives a clip of one piece.
+
+    ``settings`` copy video. Raises ``RenderRequiredError`` and others where the clip cannot be read unwritten.
+    """
+    read = _unwritten(clip, stack)
+    cues = _text_maps(clip.pieces[0]) if container_for_output(output) == "isobmff" else []
+    written = Output(
+        path=os.fsdecode(output),
+        maps=("1:v:0", "0:a?", *cues),
+        settings=settings,
+        options={"c:s": "mov_text"} if cues else {},
+    )
+    return FFmpegCommand(inputs=(read, pictures), outputs=(written,))
 
 
 def _unwritten(clip: Clip, stack: contextlib.ExitStack) -> Input:

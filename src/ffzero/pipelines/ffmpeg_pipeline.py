@@ -18,7 +18,7 @@ from ffzero.pipelines.pipeline import ProcessingMode, StreamingPipeline, ZeroCop
 from ffzero.pipelines.processors import FunctionProcessor
 from ffzero.pipelines.segments import Segment, as_segment, generate_video_segments, is_job, is_media
 from ffzero.pipelines.stages import Stage
-from ffzero.reporting import WriteResult
+from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
 from ffzero.timebase import TimeLike, parse_time
 
 __all__ = [
@@ -175,20 +175,23 @@ class StreamingFFmpegPipeline(_MediaPipeline, StreamingPipeline):
         mode: ProcessingMode | str = ProcessingMode.STREAMING,
         overwrite: bool = False,
         queue_size: int = 8,
+        queue_bytes: int | None = None,
     ) -> None:
-        super().__init__(mode=mode, queue_size=queue_size)
+        super().__init__(mode=mode, queue_size=queue_size, queue_bytes=queue_bytes)
         if not parse_time(chunk_size):
             raise UsageError("a segment lasts longer than nothing", found=chunk_size)
         self.chunk_size = chunk_size
         self._start(settings, overwrite)
 
-    def process_stream(self, stream: Any) -> Iterator[Any]:
+    def process_stream(
+        self, stream: Any, *, reporter: Reporter = no_report, cancel: CancelToken | None = None
+    ) -> Iterator[Any]:
         """Yield the result of each item, in order and lazily.
 
         ``stream`` is a path, which is taken in segments of ``chunk_size`` seconds, or an iterable of clips, paths and
         jobs. Clips and paths give ``Segment``, jobs the ``WriteResult`` of their output.
         """
-        return super().process_stream(stream)
+        return super().process_stream(stream, reporter=reporter, cancel=cancel)
 
     def _items(self, stream: Any) -> Iterable[Any]:
         if isinstance(stream, str | os.PathLike):

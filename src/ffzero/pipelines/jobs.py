@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypedDict
 
 from ffzero.edits.movie import concat, open_movie
-from ffzero.errors import UsageError
+from ffzero.engines.opening import EngineLike
+from ffzero.errors import UnsupportedError, UsageError
 from ffzero.pipelines.writing import write_clip
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
 from ffzero.timebase import TimeLike, parse_time
@@ -15,18 +17,38 @@ from ffzero.timebase import TimeLike, parse_time
 if TYPE_CHECKING:  # copying needs none of it
     from ffzero.ffmpeg.settings import FFmpegSettings
 
-__all__ = ["CodeOptions", "CopyOptions", "CutOptions", "JoinOptions", "concat_videos", "cut_video", "transcode_video"]
+__all__ = [
+    "CodeOptions",
+    "CopyOptions",
+    "CutOptions",
+    "JoinOptions",
+    "RunOptions",
+    "concat_videos",
+    "cut_video",
+    "transcode_video",
+]
 
 
-class CodeOptions(TypedDict, total=False):
-    """What ``transcode_video`` takes by name."""
+class RunOptions(TypedDict, total=False):
+    """What all jobs take by name."""
 
+    engine: EngineLike | None
+    jobs: int | None
     overwrite: bool
     reporter: Reporter
     cancel: CancelToken | None
 
 
-class CopyOptions(CodeOptions, total=False):
+class CodeOptions(RunOptions, total=False):
+    """What ``transcode_video`` takes by name."""
+
+    chunk_s: TimeLike | None
+    vmaf: float | None
+    two_pass: bool
+    restart: bool
+
+
+class CopyOptions(RunOptions, total=False):
     """What jobs that may copy take by name."""
 
     boundary: str
@@ -53,6 +75,8 @@ def cut_video(
     *,
     end_time: TimeLike | None = None,
     boundary: str = "auto",
+    engine: EngineLike | None = None,
+    jobs: int | None = None,
     overwrite: bool = False,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
@@ -69,7 +93,15 @@ def cut_video(
         end = start + parse_time(duration)
     clip = open_movie(input_path).clip(start or None, end)
     return write_clip(
-        clip, output_path, settings, boundary=boundary, overwrite=overwrite, reporter=reporter, cancel=cancel
+        clip,
+        output_path,
+        settings,
+        boundary=boundary,
+        engine=engine,
+        jobs=jobs,
+        overwrite=overwrite,
+        reporter=reporter,
+        cancel=cancel,
     )
 
 
@@ -80,6 +112,8 @@ def concat_videos(
     *,
     like: str | os.PathLike[str] | None = None,
     boundary: str = "auto",
+    engine: EngineLike | None = None,
+    jobs: int | None = None,
     overwrite: bool = False,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
@@ -96,6 +130,8 @@ def concat_videos(
         output_path,
         settings,
         boundary=boundary,
+        engine=engine,
+        jobs=jobs,
         overwrite=overwrite,
         reporter=reporter,
         cancel=cancel,
@@ -107,14 +143,46 @@ def transcode_video(
     output_path: str | os.PathLike[str],
     settings: FFmpegSettings | None = None,
     *,
+    jobs: int | None = None,
+    engine: EngineLike | None = None,
+    chunk_s: TimeLike | None = None,
+    vmaf: float | None = None,
+    two_pass: bool = False,
+    restart: bool = False,
     overwrite: bool = False,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
 ) -> WriteResult:
-    """Code a whole file anew with ``settings``, by default with those of ``FFmpegSettings()``."""
+    """Code a whole file anew with ``settings``, by default with those of ``FFmpegSettings()``.
+
+    With ``jobs`` (how many at a time), an ``engine`` (see ``ffzero.open_engine``), ``chunk_s``, ``vmaf`` or
+    ``two_pass`` the pictures are coded in chunks of at least ``chunk_s`` seconds (10) that begin at the source's key
+    pictures, each of closed groups of pictures; the file is the same whatever ``jobs`` and ``engine``. Sound is coded
+    as a whole. ``vmaf`` seeks the crf for each chunk at which its mean VMAF is that, a few codings each; ``two_pass``
+    holds each chunk to ``video_bitrate``. The result's ``segments`` tell of each chunk, with its ``crf`` and ``vmaf``.
+
+    Finished chunks are kept beside the output until that stands: the same call goes on from there after an error, a
+    crash or a cancellation; ``restart`` begins anew. What cannot be split (other containers than MP4 and MOV, a changed
+    frame rate, filters that look at several pictures) is coded in one pass, and a warning says why. Raises like
+    ``Clip.write``, with the chunk and its time, and ``UnsupportedError`` for ``vmaf`` or ``two_pass`` of what cannot be
+    split, ``JournalMismatchError``, ``OutputBusyError``, ``EngineError``.
+    """
     from ffzero.ffmpeg.settings import FFmpegSettings
+    from ffzero.pipelines.transcode_plan import ChunkOptions, plan_transcode
+    from ffzero.pipelines.transcoding import transcode_in_chunks
 
     chosen = FFmpegSettings() if settings is None else settings
-    return write_clip(
-        open_movie(input_path)[:], output_path, chosen, overwrite=overwrite, reporter=reporter, cancel=cancel
-    )
+    options = ChunkOptions(jobs=jobs, engine=engine, chunk_s=chunk_s, vmaf=vmaf, two_pass=two_pass, restart=restart)
+    movie = open_movie(input_path)
+    if not options.wanted:
+        return write_clip(movie[:], output_path, chosen, overwrite=overwrite, reporter=reporter, cancel=cancel)
+    options.check(chosen)
+    plan = plan_transcode(movie, output_path, chosen, chunk_s)
+    if not plan.why_not:
+        return transcode_in_chunks(
+            plan, output_path, chosen, options, overwrite=overwrite, reporter=reporter, cancel=cancel
+        )
+    if vmaf is not None or two_pass:
+        raise UnsupportedError(f"{'a VMAF' if vmaf is not None else 'two passes'} cannot be had: {plan.why_not}")
+    result = write_clip(movie[:], output_path, chosen, overwrite=overwrite, reporter=reporter, cancel=cancel)
+    return dataclasses.replace(result, warnings=(*result.warnings, str(plan)))

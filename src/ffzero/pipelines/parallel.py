@@ -11,7 +11,9 @@ from typing import Any
 
 from ffzero.pipelines.channel import Channel, ChannelEnded
 from ffzero.pipelines.processors import Outcome
+from ffzero.pipelines.sizes import SizeFunction, size_of
 from ffzero.pipelines.stages import ErrorHandler, Stage
+from ffzero.reporting import CancelToken
 
 __all__ = ["channels_for", "run_parallel"]
 
@@ -26,31 +28,45 @@ class _Failure:
     error: BaseException
 
 
-def channels_for(stages: Sequence[Stage], capacity: int) -> list[Channel]:
-    """Return the queues before each stage and behind the last."""
+def channels_for(
+    stages: Sequence[Stage], capacity: int, capacity_bytes: int | None = None, measure: SizeFunction = size_of
+) -> list[Channel]:
+    """Return the queues before each stage and behind the last, each with the same bounds."""
     names = ["source", *(stage.processor.name for stage in stages), "results"]
-    return [Channel(capacity, f"{before} → {after}") for before, after in pairwise(names)]
+    return [
+        Channel(capacity, f"{before} → {after}", capacity_bytes=capacity_bytes, measure=measure)
+        for before, after in pairwise(names)
+    ]
 
 
 def run_parallel(
-    stages: Sequence[Stage], channels: Sequence[Channel], source: Iterable[Any], on_error: ErrorHandler
+    stages: Sequence[Stage],
+    channels: Sequence[Channel],
+    source: Iterable[Any],
+    on_error: ErrorHandler,
+    cancel: CancelToken | None = None,
 ) -> Iterator[Any]:
     """Yield the results in order while all stages work. Closing the iterator ends all threads.
 
-    Stages that are busy then finish their item first. An error comes out where its item's result would have.
+    Stages that are busy then finish their item first. An error comes out where its item's result would have, a
+    cancellation at once.
     """
     feeder = threading.Thread(target=_feed, args=(source, channels[0]), name="ffzero-source", daemon=True)
     workers = [
         threading.Thread(target=target, name=f"ffzero-{stage.processor.name}", daemon=True)
         for stage, inlet, outlet in zip(stages, channels, channels[1:], strict=False)
-        for target in [_Worker(stage, inlet, outlet, on_error)] * stage.workers
+        for target in [_Worker(stage, inlet, outlet, on_error, cancel)] * stage.workers
     ]
     started: list[threading.Thread] = []
     try:
         for thread in (feeder, *workers):
             thread.start()
             started.append(thread)
-        for item in channels[-1]:
+        while True:
+            try:
+                item = channels[-1].get(cancel)
+            except ChannelEnded:
+                break
             if isinstance(item, _Failure):
                 raise item.error
             yield item
@@ -79,8 +95,11 @@ def _feed(source: Iterable[Any], outlet: Channel) -> None:
 class _Worker:
     """The loop of one stage, shared by its threads: each takes the next item, and puts its result in turn."""
 
-    def __init__(self, stage: Stage, inlet: Channel, outlet: Channel, on_error: ErrorHandler) -> None:
+    def __init__(
+        self, stage: Stage, inlet: Channel, outlet: Channel, on_error: ErrorHandler, cancel: CancelToken | None
+    ) -> None:
         self._stage, self._inlet, self._outlet, self._on_error = stage, inlet, outlet, on_error
+        self._cancel = cancel
         self._taking = threading.Lock()
         self._turn = threading.Condition()
         self._taken = self._put = 0
@@ -102,7 +121,7 @@ class _Worker:
         if isinstance(item, _Failure):
             return item
         try:
-            return self._stage.run(item, self._on_error)
+            return self._stage.run(item, self._on_error, self._cancel)
         except BaseException as error:
             return _Failure(error)
 

@@ -6,7 +6,7 @@ import enum
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, Self
 
 from ffzero.errors import UsageError
@@ -14,7 +14,9 @@ from ffzero.pipelines.channel import Channel
 from ffzero.pipelines.chunks import chunks
 from ffzero.pipelines.parallel import channels_for, run_parallel
 from ffzero.pipelines.processors import Outcome, Processor, as_processor, set_up
-from ffzero.pipelines.stages import ErrorHandler, ErrorPolicy, Stage
+from ffzero.pipelines.sizes import SizeFunction, size_of
+from ffzero.pipelines.stages import ErrorHandler, ErrorPolicy, Stage, is_handler
+from ffzero.reporting import CancelToken, ProgressEvent, Reporter, no_report
 from ffzero.timebase import TimeLike
 
 __all__ = ["ProcessingMode", "StreamingPipeline", "ZeroCopyPipeline"]
@@ -37,7 +39,8 @@ class ProcessingMode(enum.Enum):
 class ZeroCopyPipeline:
     """Stages in a row. What flows between them is passed on as it is, never copied.
 
-    ``queue_size`` bounds the queues between stages in parallel mode, in items.
+    In parallel mode ``queue_size`` bounds each queue between stages in items, and ``queue_bytes`` in bytes too, as
+    ``measure`` tells of an item (by default ``size_of``): the stages before a slow one wait, up to the reader.
     """
 
     def __init__(
@@ -46,11 +49,14 @@ class ZeroCopyPipeline:
         *,
         error_handler: ErrorHandler = ErrorPolicy.RAISE,
         queue_size: int = _QUEUE_ITEMS,
+        queue_bytes: int | None = None,
+        measure: SizeFunction = size_of,
     ) -> None:
         self._stages: list[Stage] = []
         self._lock = threading.Lock()
         self._channels: list[Channel] = []
-        self._queue_size = Channel(queue_size).capacity
+        self._queue_size = Channel(queue_size, capacity_bytes=queue_bytes).capacity
+        self._queue_bytes, self._measure = queue_bytes, measure
         self._started = self._finished = 0
         self._elapsed_s = 0.0
         self.set_mode(mode)
@@ -81,22 +87,25 @@ class ZeroCopyPipeline:
 
     def set_error_handler(self, handler: ErrorHandler | None) -> Self:
         """Choose what becomes of errors of stages; ``None`` raises them. Returns the pipeline. See ``ErrorHandler``."""
-        if handler is not None and not isinstance(handler, ErrorPolicy) and not callable(handler):
-            raise UsageError("an error handler is an ErrorPolicy or a function", found=type(handler).__name__)
+        if handler is not None and not is_handler(handler):
+            raise UsageError("an error handler is an ErrorPolicy, a Retry or a function", found=type(handler).__name__)
         self._on_error: ErrorHandler = ErrorPolicy.RAISE if handler is None else handler
         return self
 
-    def execute(self, data: Any) -> Any:
+    def execute(self, data: Any, *, reporter: Reporter = no_report, cancel: CancelToken | None = None) -> Any:
         """Run ``data`` through the stages as the mode says.
 
         Batch mode returns the result of one item, ``None`` where it was dropped; streaming mode an iterator that works
         when it is read; parallel mode a list. The last two take a path, a tuple, bytes or a mapping as one item.
+
+        ``reporter`` is told of every result (unit ``items``; the total where the data has a length), with the seconds
+        that are left (``details["eta_s"]``). Raises ``CancelledError`` once ``cancel`` is set.
         """
         if self._mode is ProcessingMode.BATCH:
-            results = list(self._run([data], ProcessingMode.STREAMING))
+            results = list(self._run([data], ProcessingMode.STREAMING, reporter, cancel))
             return results[0] if results else None
         items = [data] if isinstance(data, _ONE_ITEM) or not isinstance(data, Iterable) else data
-        results_in_order = self._run(items, self._mode)
+        results_in_order = self._run(items, self._mode, reporter, cancel)
         return results_in_order if self._mode is ProcessingMode.STREAMING else list(results_in_order)
 
     def get_stats(self) -> dict[str, Any]:
@@ -120,27 +129,41 @@ class ZeroCopyPipeline:
         """Return the stages of a run; a subclass adds its own ends."""
         return list(self._stages)
 
-    def _run(self, items: Iterable[Any], mode: ProcessingMode) -> Iterator[Any]:
+    def _run(
+        self,
+        items: Iterable[Any],
+        mode: ProcessingMode,
+        reporter: Reporter = no_report,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Any]:
         stages = self._run_stages()
+        total = len(items) if isinstance(items, Sized) else None
         began = time.perf_counter()
+        done = 0
         try:
             with set_up(stage.processor for stage in stages):
-                for result in self._results(stages, self._counted(items), mode):
+                for result in self._results(stages, self._counted(items), mode, cancel):
                     with self._lock:
                         self._finished += 1
+                    done += 1
+                    reporter(_progress(done, total, time.perf_counter() - began))
                     yield result
         finally:
             with self._lock:
                 self._elapsed_s += time.perf_counter() - began
 
-    def _results(self, stages: list[Stage], items: Iterator[Any], mode: ProcessingMode) -> Iterator[Any]:
+    def _results(
+        self, stages: list[Stage], items: Iterator[Any], mode: ProcessingMode, cancel: CancelToken | None
+    ) -> Iterator[Any]:
         if mode is ProcessingMode.PARALLEL:
-            self._channels = channels_for(stages, self._queue_size)
-            yield from run_parallel(stages, self._channels, items, self._on_error)
+            self._channels = channels_for(stages, self._queue_size, self._queue_bytes, self._measure)
+            yield from run_parallel(stages, self._channels, items, self._on_error, cancel)
             return
         for item in items:
             for stage in stages:
-                item = stage.run(item, self._on_error)
+                if cancel is not None:
+                    cancel.check()
+                item = stage.run(item, self._on_error, cancel)
                 if item is Outcome.DROP:
                     break
             else:
@@ -151,6 +174,11 @@ class ZeroCopyPipeline:
             with self._lock:
                 self._started += 1
             yield item
+
+
+def _progress(done: int, total: int | None, elapsed_s: float) -> ProgressEvent:
+    left_s = None if total is None else elapsed_s / done * max(0, total - done)
+    return ProgressEvent(stage="pipeline", done=done, total=total, unit="items", details={"eta_s": left_s})
 
 
 class StreamingPipeline(ZeroCopyPipeline):
@@ -167,17 +195,24 @@ class StreamingPipeline(ZeroCopyPipeline):
         *,
         error_handler: ErrorHandler = ErrorPolicy.RAISE,
         queue_size: int = _QUEUE_ITEMS,
+        queue_bytes: int | None = None,
+        measure: SizeFunction = size_of,
     ) -> None:
-        super().__init__(mode, error_handler=error_handler, queue_size=queue_size)
+        super().__init__(
+            mode, error_handler=error_handler, queue_size=queue_size, queue_bytes=queue_bytes, measure=measure
+        )
         self.chunk_size: TimeLike = chunk_size
 
-    def process_stream(self, stream: Any) -> Iterator[Any]:
+    def process_stream(
+        self, stream: Any, *, reporter: Reporter = no_report, cancel: CancelToken | None = None
+    ) -> Iterator[Any]:
         """Yield the result of each item, in order and lazily; nothing is taken from ``stream`` before it is needed.
 
-        In parallel mode the stages work ahead, as far as the queues between them hold.
+        In parallel mode the stages work ahead, as far as the queues between them hold. See ``execute`` for progress and
+        cancellation.
         """
         mode = ProcessingMode.PARALLEL if self._mode is ProcessingMode.PARALLEL else ProcessingMode.STREAMING
-        return self._run(self._items(stream), mode)
+        return self._run(self._items(stream), mode, reporter, cancel)
 
     def _items(self, stream: Any) -> Iterable[Any]:
         return chunks(stream, self.chunk_size)

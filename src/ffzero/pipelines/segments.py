@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from ffzero.edits.clip import Clip
+from ffzero.edits.inputs import Input, open_input
 from ffzero.edits.movie import Joinable, Movie, open_movie
 from ffzero.edits.movie import concat as movie_concat
+from ffzero.edits.parts.landmarks import key_pictures
 from ffzero.edits.pieces import Piece
+from ffzero.edits.slicing import place_pieces, slice_pieces
 from ffzero.errors import UsageError
+from ffzero.pipelines.bounds import ChunkUnit, chunk_bounds, chunk_length, grouped
 from ffzero.pipelines.writing import write_clip
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
-from ffzero.timebase import TimeLike, parse_time
+from ffzero.timebase import TimeLike, format_time, parse_time
 
 if TYPE_CHECKING:  # copying needs none of it
     from ffzero.ffmpeg.settings import FFmpegSettings
 
-__all__ = ["Segment", "as_segment", "concat", "generate_video_segments", "is_job", "is_media"]
+__all__ = [
+    "Segment",
+    "SegmentSource",
+    "as_clip",
+    "as_segment",
+    "concat",
+    "generate_video_segments",
+    "is_job",
+    "is_media",
+    "numbered",
+    "opened",
+    "range_text",
+]
+
+SegmentSource = Joinable | Iterable[Joinable]
+"""One file or clip, or several one after another."""
 
 
 class Segment(Clip):
@@ -69,6 +90,8 @@ class Segment(Clip):
         fsync: bool = False,
         verify: bool = False,
         sidecar: bool = False,
+        engine: Any = None,
+        jobs: int | None = None,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> WriteResult:
@@ -83,6 +106,8 @@ class Segment(Clip):
             fsync=fsync,
             verify=verify,
             sidecar=sidecar,
+            engine=engine,
+            jobs=jobs,
             reporter=reporter,
             cancel=cancel,
         )
@@ -100,6 +125,12 @@ class Segment(Clip):
 
     def _with(self, pieces: Iterable[Piece]) -> Self:
         return type(self)(pieces, index=self.index, settings=self.settings, output=self.output)
+
+
+def range_text(segment: Segment) -> str:
+    """Return the range of its source that a segment shows, in words."""
+    end = "the end" if segment.end is None else format_time(segment.end)
+    return f"{format_time(segment.start)} to {end} of {segment.pieces[0].input.path}"
 
 
 def is_media(data: object) -> bool:
@@ -172,52 +203,94 @@ def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
 
 
 def generate_video_segments(
-    path: str | os.PathLike[str], chunk_size: TimeLike = 60, *, at_keyframes: bool | None = None
+    source: SegmentSource,
+    chunk_size: TimeLike = 60,
+    *,
+    by: ChunkUnit = "seconds",
+    at_keyframes: bool | None = None,
+    follow: bool = False,
+    idle_timeout: float = 10.0,
+    cancel: CancelToken | None = None,
+    stop: CancelToken | None = None,
 ) -> Iterator[Segment]:
-    """Yield the file in consecutive segments of ``chunk_size`` seconds that together are the whole, lazily.
+    """Yield the source in consecutive segments of ``chunk_size`` that together are the whole, lazily.
 
-    Each is a ``Clip``: ranges of the same opened file, half-open, without gap or overlap. With ``at_keyframes`` each
-    begins at the keyframe at or before its time, so that it needs no hidden pictures; by default that is so for files
-    that can only be cut there (all but MP4 and MOV; these are read through once). Raises like ``ffzero.open``, at once.
+    Each is a ``Clip``: ranges of the same opened file, half-open, without gap or overlap. ``source`` is a path, a clip
+    or movie, or a sequence of these, taken one after another (a file named again and again is opened once); a segment
+    never spans two. ``by`` tells what ``chunk_size`` counts: ``"seconds"``, ``"keyframes"`` (so many groups of pictures
+    each), or ``"bytes"`` of media (at most so many, but one group of pictures at least).
+
+    With ``at_keyframes`` each begins at a keyframe at or before its time, so that it needs no hidden pictures; by
+    default that is so for files that can only be cut there (all but MP4 and MOV; these are read through once), and
+    whenever ``by`` is not seconds. Raises like ``ffzero.open``, at once for a single source.
+
+    With ``follow`` the source is one file that is still being recorded: fragmented MP4, or what libav can read from
+    front to back (MPEG-TS, Matroska). Segments then begin at keyframes, and each comes as soon as its end is known; the
+    generator waits for more, and ends when the file has not grown for ``idle_timeout`` seconds, or ``stop`` is set:
+    what is there then is the rest. A file that shrinks or is replaced meanwhile is a ``SourceChangedError``. ``cancel``
+    ends the waiting with ``CancelledError``.
     """
-    size = parse_time(chunk_size)
-    if not size:
-        raise UsageError("a segment lasts longer than nothing", found=chunk_size)
-    movie = open_movie(path)
-    if movie.media is None if at_keyframes is None else at_keyframes:
-        return _segments(movie, _keyframe_bounds(movie, size))
-    return _segments(movie, _even_bounds(movie.start, _last_picture(movie), size))
+    size = chunk_length(chunk_size, by)
+    if follow:
+        from ffzero.pipelines.following import follow_segments
+
+        if not isinstance(source, str | os.PathLike):
+            raise UsageError("what is followed is one file, by its path", found=type(source).__name__)
+        path = os.fspath(source)
+        return numbered(follow_segments(path, size, by, idle_timeout_s=idle_timeout, cancel=cancel, stop=stop))
+    if isinstance(source, str | os.PathLike | Clip | Movie):
+        return numbered(_parts(as_clip(source), size, by, at_keyframes))
+    return numbered(part for each in source for part in _parts(as_clip(each), size, by, at_keyframes))
 
 
-def _segments(movie: Movie, bounds: Iterable[Fraction | None]) -> Iterator[Segment]:
-    for index, (start, end) in enumerate(pairwise(bounds)):
-        yield Segment((Piece(input=movie.input, start=start, end=end),), index=index)
+def as_clip(source: str | os.PathLike[str] | Clip | Movie) -> Clip:
+    """Return a source as a clip; a path that was opened a moment ago, and is the same file, is not opened again."""
+    if isinstance(source, Clip):
+        return source
+    return (source if isinstance(source, Movie) else Movie(opened(source)))[:]
 
 
-def _even_bounds(first: Fraction, last: Fraction, size: Fraction) -> Iterator[Fraction | None]:
-    yield None
-    bound = (first // size + 1) * size
-    while bound <= last:
-        yield bound
-        bound += size
-    yield None
+def opened(path: str | os.PathLike[str]) -> Input:
+    """Open a file, or return it as it was opened before where it is still the same."""
+    status = os.stat(path) if os.path.exists(path) else None
+    if status is None:
+        return open_input(path)  # which says what is wrong with it
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return _opened(os.path.abspath(os.fspath(path)), identity)
 
 
-def _keyframe_bounds(movie: Movie, size: Fraction) -> Iterator[Fraction | None]:
-    """Yield the keyframes that are the last at or before a multiple of ``size``."""
-    yield None
-    keyframes = movie.keyframes()
-    for time, following in pairwise([*keyframes, movie.duration]):
-        if time > keyframes[0] and -(-time // size) * size < following:
-            yield time
-    yield None
+@lru_cache(maxsize=16)
+def _opened(path: str, identity: tuple[int, ...]) -> Input:
+    return open_input(path)
 
 
-def _last_picture(movie: Movie) -> Fraction:
-    """Return when the last picture begins, or a little before: a segment after it would hold sound alone."""
-    media = movie.media
-    track = media.main_video if media is not None else None
-    found = media.track_range(track) if media is not None and track is not None else None
-    if track is None or found is None:
-        return movie.duration
-    return found[1] - Fraction(track.table.durations.at(track.table.count - 1), track.timescale)
+def numbered(parts: Iterable[tuple[Piece, ...]]) -> Iterator[Segment]:
+    """Yield the parts as segments with their numbers."""
+    return (Segment(pieces, index=index) for index, pieces in enumerate(parts))
+
+
+def _parts(clip: Clip, size: Fraction, by: ChunkUnit, at_keyframes: bool | None) -> Iterator[tuple[Piece, ...]]:
+    piece = clip.pieces[0]
+    if len(clip.pieces) == 1 and piece == Piece(input=piece.input, start=None, end=None):
+        movie = Movie(piece.input)
+        keyed = movie.media is None if at_keyframes is None else at_keyframes
+        for start, end in pairwise(chunk_bounds(movie, size, by, at_keyframes=keyed)):
+            yield (replace(piece, start=start, end=end),)
+        return
+    yield from _parts_of_edit(clip, size, by, at_keyframes)
+
+
+def _parts_of_edit(clip: Clip, size: Fraction, by: ChunkUnit, at_keyframes: bool | None) -> Iterator[tuple[Piece, ...]]:
+    """Yield the chunks of what was cut and joined already, in times of its own."""
+    if by == "bytes":
+        for part in clip.split(size_bytes=int(size)):
+            yield part.pieces
+        return
+    length = clip.duration
+    if by == "keyframes" or at_keyframes:
+        keys = [(time, 0) for time in key_pictures(place_pieces(clip.pieces), closed=True) if time]
+        bounds = [Fraction(0), *grouped(keys, size, by, end=length), None]
+    else:
+        bounds = [*(number * size for number in range(-(-length // size))), None]
+    for start, end in pairwise(bounds):
+        yield slice_pieces(clip.pieces, start, end)

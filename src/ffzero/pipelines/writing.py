@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ffzero.edits.clip import Clip
 from ffzero.errors import UnsupportedError
@@ -27,13 +27,15 @@ def write_clip(
     fsync: bool = False,
     verify: bool = False,
     sidecar: bool = False,
+    engine: Any = None,
+    jobs: int | None = None,
     reporter: Reporter = no_report,
     cancel: CancelToken | None = None,
 ) -> WriteResult:
     """Write a clip: as ``Clip.write`` does, or, with ``settings``, coded by FFmpeg, exact to the frame.
 
-    Coded clips need no keyframes at their joints, and may join any files. Raises like ``Clip.write`` and
-    ``FFmpegExecutor.execute``.
+    Coded clips need no keyframes at their joints, and may join any files. ``engine`` and ``jobs`` are for what a copy
+    has to code anew (see ``Clip.write``). Raises like ``Clip.write`` and ``FFmpegExecutor.execute``.
     """
     if settings is not None:
         from ffzero.pipelines.coding import code_clip, copies_all
@@ -50,6 +52,8 @@ def write_clip(
         fsync=fsync,
         verify=verify,
         sidecar=sidecar,
+        engine=engine,
+        jobs=jobs,
         reporter=reporter,
         cancel=cancel,
     )

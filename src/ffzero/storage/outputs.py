@@ -18,7 +18,7 @@ from ffzero.errors import FFZeroError, OutputError, OutputExistsError
 from ffzero.storage.failures import FULL_ERRNOS, output_error
 from ffzero.storage.local import forget_path
 
-__all__ = ["Destination", "atomic_descriptor", "atomic_output"]
+__all__ = ["Destination", "atomic_descriptor", "atomic_output", "fsync_folder"]
 
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_SUFFIX = 16
@@ -178,7 +178,7 @@ class _Temporary:
         # Sources of that path name the file that was replaced: give its space back.
         forget_path(self._destination.path)
         if fsync:
-            _fsync_folder(self._destination.folder)
+            fsync_folder(self._destination.folder)
 
     def _publish_anonymous(self, overwrite: bool) -> None:
         try:
@@ -259,7 +259,8 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _fsync_folder(folder: str) -> None:
+def fsync_folder(folder: str) -> None:
+    """Wait until a folder's names are on the disk."""
     if os.name == "nt":
         return
     fd = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

@@ -15,7 +15,7 @@ from ffzero.containers.isobmff.stbl import parse_sample_entries, parse_sample_ta
 from ffzero.errors import InvalidDataError, TruncatedError, UnsupportedError
 from ffzero.extents.base import ByteSource
 
-__all__ = ["read_movie"]
+__all__ = ["read_boxes", "read_movie"]
 
 _MAX_MOOV_BYTES = 1 << 30
 _MAPPED_FROM_BYTES = 8 << 20
@@ -36,7 +36,11 @@ def read_movie(source: ByteSource) -> MovieBox:
     Reads box headers, ``moov`` and every ``moof``, no media byte. Raises ``InvalidDataError`` (with file, offset and
     box path) for what is damaged and ``UnsupportedError`` for what is valid but not handled.
     """
-    top_level = tuple(walk_file(source))
+    return read_boxes(source, tuple(walk_file(source)))
+
+
+def read_boxes(source: ByteSource, top_level: tuple[BoxHeader, ...]) -> MovieBox:
+    """Index the movie that these top-level boxes make: of a fragmented file, ``moov`` and some of its fragments."""
     moov_header = _find_moov(source, top_level)
     moov = _load(source, moov_header)
     moov = _decompressed(moov)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.containers.runs import Runs
-from ffzero.edits.sequence import Laid, Part, Placed
+from ffzero.edits.sequence import Laid, Part, Placed, StandsFor
 from ffzero.edits.sound.rendering import CodedSound, RenderedSound
 from ffzero.edits.takes import Take
 from ffzero.timebase import Rounding, to_ticks
@@ -33,7 +33,7 @@ def lay_joined_sound(placed: Sequence[Placed], timescale: int) -> Laid:
             # The grid is what packets decode to; a source's times may be off it by their rounding.
             table = replace(table, durations=Runs.constant(table.count, packet))
         literal = item.take.data if isinstance(item.take, RenderedSound) else None
-        parts.append(Part(piece=item.piece, table=table, literal=literal))
+        parts.append(Part(piece=item.piece, table=table, literal=literal, instead_of=_instead_of(item)))
         end += table.durations.sum_before(table.count)
     stop = media_time + to_ticks(last.end_s - first.at_s, timescale, Rounding.NEAREST)
     return Laid(
@@ -43,6 +43,18 @@ def lay_joined_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         shown_ticks=max(1, min(stop, end) - media_time),
         empty_ticks=to_ticks(first.at_s, timescale, Rounding.NEAREST),
     )
+
+
+def _instead_of(item: Placed) -> StandsFor | None:
+    """Return what coded sound of one input stands for; that of several lies in one place."""
+    if not isinstance(item.take, RenderedSound):
+        return None
+    job = item.take.job
+    tracks = [part.track for part in job.parts if part.track is not None]
+    if not tracks or any(track is not tracks[0] for track in tracks) or not tracks[0].table.count:
+        return None
+    start = to_ticks(item.take.source_start_s, tracks[0].timescale, Rounding.NEAREST)
+    return StandsFor(track=tracks[0], start_ticks=start, first=0, stop=tracks[0].table.count)
 
 
 def with_coded_sound(item: Placed, coded: CodedSound) -> Placed:

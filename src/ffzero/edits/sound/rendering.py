@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
 from ffzero.edits.media import Media
+from ffzero.edits.references import by_reference, named_track
 from ffzero.timebase import Rounding, rescale
 
 __all__ = [
@@ -78,6 +79,11 @@ class SoundPart:
     first: int = 0
     effects: tuple[PlacedEffect, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.media is None or self.track is None:
+            return by_reference(self)
+        return by_reference(self, track=named_track(self.track, self.media))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
@@ -86,6 +92,9 @@ class Neighbour:
     media: Media
     track: Track
     number: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_reference(self, track=named_track(self.track, self.media))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +120,9 @@ class SoundJob:
     after: Neighbour | None = None
     spare_before: int = 0
     spare_after: int = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_reference(self, track=named_track(self.track, self.media))
 
     @property
     def entry(self) -> SampleEntry:

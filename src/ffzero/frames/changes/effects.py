@@ -16,7 +16,9 @@ from ffzero.frames.changes.blending import Blending, Others
 from ffzero.frames.changes.filters import FilterChain
 from ffzero.frames.changes.fitting import converted
 from ffzero.frames.changes.functions import FunctionEffect
+from ffzero.frames.changes.mapped import Batches, OneByOne
 from ffzero.frames.changes.targets import Model
+from ffzero.frames.changes.windows import windowed
 from ffzero.frames.pictures.decode import pictures
 from ffzero.reporting import CancelToken
 from ffzero.timebase import TOLERANCE, Rounding, to_ticks
@@ -49,6 +51,9 @@ def _applied(job: PictureJob, effect: PictureEffect, frames: Pictures, cancel: C
     low, high = (
         to_ticks(time - TOLERANCE, timescale, Rounding.CEIL) - job.shift for time in (effect.start, effect.end)
     )
+    if effect.map is not None and effect.map.has_window:
+        yield from windowed(job, effect.map, lambda pts: low <= pts < high, frames, cancel)
+        return
     zero = to_ticks(effect.start, timescale, Rounding.NEAREST) - job.shift
     stage: _Stage | None = None
     form, entry = "", None
@@ -82,6 +87,8 @@ def _stage(job: PictureJob, effect: PictureEffect, model: Model, zero: int, canc
     timescale, like = job.track.timescale, model.frame
     if effect.blend is not None:
         return Blending(job, effect, _others(job, effect, model, cancel))
+    if effect.map is not None:
+        return (Batches if effect.map.batch else OneByOne)(job, effect.map, like)
     if effect.function is None:
         return FilterChain(effect.filter, like, zero, timescale)
     return _Called(FunctionEffect(effect.function, like), zero, timescale)

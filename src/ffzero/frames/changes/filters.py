@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ffzero.errors import UsageError
+from ffzero.frames.changes.field_order import is_bottom_field_first
 from ffzero.frames.pictures.planes import fill
 from ffzero.frames.programs import FilterProgram, start_filter
 
@@ -165,7 +166,7 @@ def _head(like: VideoFrame) -> list[str]:
     )
     known = [f"{name}={int(value)}" for name, value, unknown in pairs if int(value) != unknown]
     if like.interlaced_frame:
-        known.append("field_mode=tff")
+        known.append(f"field_mode={'bff' if is_bottom_field_first(like) else 'tff'}")
     return [f"setparams={':'.join(known)}"] if known else []
 
 

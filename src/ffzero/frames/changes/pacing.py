@@ -44,12 +44,16 @@ def paced(job: PictureJob, frames: Pictures) -> Pictures:
             frame.pts = rescale(frame.pts, job.track.timescale, scale, Rounding.NEAREST)
             yield entry, frame
         return
+    whole = job.part_of or job
     grid = Grid(
-        start=rescale(job.pts_first, job.track.timescale, scale, Rounding.NEAREST),
-        stop=rescale(job.pts_stop, job.track.timescale, scale, Rounding.NEAREST),
+        start=rescale(whole.pts_first, job.track.timescale, scale, Rounding.NEAREST),
+        stop=rescale(whole.pts_stop, job.track.timescale, scale, Rounding.NEAREST),
         step=Fraction(usual_duration(job.target.track.table) * scale, job.target.track.timescale),
     )
-    yield from _on_grid(grid, frames, Fraction(scale, job.track.timescale))
+    scaling = Fraction(scale, job.track.timescale)
+    first = grid.numbers_before(job.pts_first * scaling) if job.pts_first > whole.pts_first else 0
+    stop = grid.numbers_before(job.pts_stop * scaling) if job.pts_stop < whole.pts_stop else grid.count
+    yield from _on_grid(grid, first, stop, frames, scaling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,8 @@ class Grid:
         return max(0, min(self.count, numbers.__floor__() + 1))
 
 
-def _on_grid(grid: Grid, frames: Pictures, scaling: Fraction) -> Pictures:
-    at, held = 0, None
+def _on_grid(grid: Grid, first: int, last: int, frames: Pictures, scaling: Fraction) -> Pictures:
+    at, held = first, None
     for entry, frame in frames:
         assert frame.pts is not None
         if held is not None:
@@ -83,7 +87,7 @@ def _on_grid(grid: Grid, frames: Pictures, scaling: Fraction) -> Pictures:
             at = max(at, stop)
         held = entry, frame
     if held is not None:
-        yield from _repeated(held, grid, at, grid.count)
+        yield from _repeated(held, grid, at, last)
 
 
 def _repeated(held: tuple[SampleEntry, VideoFrame], grid: Grid, first: int, stop: int) -> Pictures:

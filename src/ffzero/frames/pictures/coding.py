@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import chain
+from typing import NamedTuple
 
 from av.video.frame import VideoFrame
 
 from ffzero.containers.isobmff.sample_entry import SampleEntry
+from ffzero.edits.chunk_jobs import joined_pictures, split_job
 from ffzero.edits.coded_samples import SampleStore
 from ffzero.edits.rendering import CodedPictures, PictureJob
 from ffzero.errors import DecodeError, UnsupportedError
@@ -17,9 +18,9 @@ from ffzero.frames.changes.effects import with_effects
 from ffzero.frames.changes.fitting import fitted
 from ffzero.frames.changes.pacing import timescale_of
 from ffzero.frames.changes.targets import model_of
+from ffzero.frames.pictures.bettering import Bettering, TooPoorError
 from ffzero.frames.pictures.blank import blank_pictures
 from ffzero.frames.pictures.decode import pictures
-from ffzero.frames.pictures.encode import Coded, Encoding
 from ffzero.frames.pictures.matching import recipe_for
 from ffzero.frames.pictures.recipes import Package, Recipe
 from ffzero.frames.pictures.source import Source, source_of
@@ -28,15 +29,25 @@ from ffzero.reporting import CancelToken
 __all__ = ["code_pictures"]
 
 _MANY_FRAMES = 1500
-_ENOUGH_DB = 45.5
 _NEAR_DB = 45.0
 
 
 def code_pictures(
     job: PictureJob, *, advance: Callable[[int], None], cancel: CancelToken | None = None
 ) -> CodedPictures:
-    """Do what ``Renderer.pictures`` says."""
-    return _Job(job, advance, cancel).result()
+    """Do what ``Renderer.pictures`` says: a long job in parts, as an engine does it, so that the result is the same."""
+    parts = split_job(job)
+    coded = [_Job(part, advance, cancel).result() for part in parts]
+    joined = coded[0] if len(coded) == 1 else joined_pictures(coded)
+    return joined or _Job(job, lambda count: None, cancel).result()
+
+
+class _Told(NamedTuple):
+    """What is kept of a picture that was coded; its sample is stored."""
+
+    pts: int
+    sync: bool
+    psnr_db: float
 
 
 class _Job:
@@ -49,15 +60,15 @@ class _Job:
         self._model = None if job.target is None else model_of(job.target, cancel)
 
     def result(self) -> CodedPictures:
-        attempt = 0
+        number = 0
         while True:
-            done = self._attempt(attempt)
-            if done is not None:
-                return done
-            attempt += 1
+            try:
+                return self._attempt(number)
+            except TooPoorError as error:
+                number = error.number
 
-    def _attempt(self, number: int) -> CodedPictures | None:
-        """Code all pictures; ``None`` where one comes out too poor and there are better attempts to make."""
+    def _attempt(self, number: int) -> CodedPictures:
+        """Code all pictures. Raises ``TooPoorError`` where they are to be made again, by a better attempt."""
         frames = self._pictures()
         first = next(frames, None)
         if first is None:
@@ -65,20 +76,18 @@ class _Job:
         entry, like = first
         if self._recipe is None:
             self._recipe = recipe_for(self._source(entry, like))
-        # A long job is not begun anew for a picture that comes out a little poorer.
-        last = number + 1 >= len(self._recipe.attempts) or self._job.frames > _MANY_FRAMES
-        encoding = Encoding(self._recipe, number, like)
-        coded: list[Coded] = []
+        # A long job is not begun anew for a picture that comes out a little poorer, nor is a function called again.
+        restarts = self._job.frames <= _MANY_FRAMES and not any(effect.calls for effect in self._job.effects)
+        encoding = Bettering(self._recipe, number, like, one_key=self._job.continued, restarts=restarts)
+        coded: list[_Told] = []
         store = SampleStore()
         with closing(encoding):
             for item in chain([first], frames, [None]):
                 if item is not None:
                     _check_same(like, entry, item)
                 for done in encoding.end() if item is None else encoding.add(item[1]):
-                    if done.psnr_db < _ENOUGH_DB and not last:
-                        return None
                     store.add(done.sample)
-                    coded.append(replace(done, sample=b""))
+                    coded.append(_Told(done.pts, done.sync, done.psnr_db))
                     self._tell(len(coded))
         self._tell(self._job.frames)
         scale = timescale_of(self._job)
@@ -112,7 +121,7 @@ def _check_same(like: VideoFrame, entry: SampleEntry, item: tuple[SampleEntry, V
         raise UnsupportedError("pictures to be rendered together differ in kind", expected=ours, found=theirs)
 
 
-def _gathered(store: SampleStore, coded: list[Coded], package: Package, timescale: int | None) -> CodedPictures:
+def _gathered(store: SampleStore, coded: list[_Told], package: Package, timescale: int | None) -> CodedPictures:
     least = min(item.psnr_db for item in coded)
     poor = f"rendered pictures are no nearer to the source's than {least:.1f} dB (PSNR)"
     return CodedPictures(

@@ -16,8 +16,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from ffzero.containers.h264_params import parse_h264_sps
-from ffzero.containers.h264_slices import without_stale_markings
+from ffzero.containers.h264_slices import holds_one_field, without_stale_markings
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.nal import RandomAccess
 from ffzero.edits.rendering import PictureJob
@@ -28,7 +27,7 @@ from ffzero.reporting import CancelToken
 if TYPE_CHECKING:
     from ffzero.containers.libav.packets import AnyPacket
 
-__all__ = ["Decoding", "open_decoder", "packet_of", "pictures", "sample_aspect"]
+__all__ = ["Decoding", "open_decoder", "packet_of", "pictures", "sample_aspect", "without_stale_markings_of"]
 
 _BATCH = 64
 """Samples whose places are looked up at once."""
@@ -100,7 +99,7 @@ class Decoding:
         self._clean = not gradual and column[0] == column.min()
         self._shaky_before = self._wanted[0] if gradual and self._wanted else int(column[0])
         is_open = unit is not None and unit.random_access is RandomAccess.OPEN
-        self._rewritten = _without_stale_markings(job) if is_open else {}
+        self._rewritten = without_stale_markings_of(job) if is_open else {}
         numbers = job.track.table.sync_candidates()
         low, high = (0, 0) if numbers is None else np.searchsorted(numbers, (job.decode_first, job.decode_stop))
         self._sync = None if numbers is None else frozenset(numbers[low:high].tolist())
@@ -180,9 +179,8 @@ class Decoding:
             # tell of one only later there is none.
             if packet is not None and not self._clean and packet.pts is not None and packet.pts < self._shaky_before:
                 return
-            raise self._error(
-                f"a picture does not decode: {getattr(error, 'strerror', None) or error}", self._culprit(sample)
-            ) from error
+            why = f"a picture does not decode: {getattr(error, 'strerror', None) or error}"
+            raise self._failure(why, self._culprit(sample)) from error
         for frame in frames:
             if frame.pts is not None and self._job.pts_first <= frame.pts < self._job.pts_stop:
                 yield self._job.track.entries[description], self._checked(frame)
@@ -198,8 +196,6 @@ class Decoding:
         assert frame.pts is not None
         if frame.pts != wanted:
             if wanted is not None and frame.pts > wanted:
-                if self._is_second_field(frame):
-                    raise UnsupportedError("pictures whose two fields lie in two samples are not coded anew")
                 raise self._missing(wanted)
             raise self._error("a picture came out of order", self._sample_at(frame.pts))
         if frame.is_corrupt:
@@ -207,15 +203,18 @@ class Decoding:
         self._found += 1
         return frame
 
-    def _is_second_field(self, frame: VideoFrame) -> bool:
-        """Whether the picture that did not come out is what the one before it has as its second field."""
-        entry = self._job.track.entries[self._description(self._job.decode_first)]
-        following = self._wanted[self._found + 1 : self._found + 2]
-        fields = entry.avc is not None and any(not parse_h264_sps(nal).frame_mbs_only for nal in entry.avc.sps)
-        return fields and frame.pts in following
-
     def _missing(self, pts: int) -> FFZeroError:
-        return self._error("a picture does not decode", self._sample_at(pts))
+        return self._failure("a picture does not decode", self._sample_at(pts))
+
+    def _failure(self, what: str, sample: int) -> FFZeroError:
+        """Return the error of a sample that gave no picture: it may be one of the two that a picture lies in."""
+        if is_single_field(self._job, sample):
+            return UnsupportedError(
+                f"{self._place(sample)}: pictures whose two fields lie in two samples are not coded anew",
+                path=self._job.media.name,
+                hint="Cut at keyframes, or by an edit list (boundary auto)",
+            )
+        return self._error(what, sample)
 
     def _sample_at(self, pts: int) -> int:
         column = self._job.track.table.pts_column(self._job.decode_first, self._job.decode_stop)
@@ -223,12 +222,25 @@ class Decoding:
         return self._job.decode_first + (int(places[0]) if len(places) else 0)
 
     def _error(self, what: str, sample: int) -> DecodeError:
+        return DecodeError(f"{self._place(sample)}: {what}", path=self._job.media.name)
+
+    def _place(self, sample: int) -> str:
         track = self._job.track
         time = float(Fraction(track.table.pts(min(sample, track.table.count - 1)), track.timescale))
-        return DecodeError(f"track {track.id}, sample {sample}, at {time:.3f} s: {what}", path=self._job.media.name)
+        return f"track {track.id}, sample {sample}, at {time:.3f} s"
 
 
-def _without_stale_markings(job: PictureJob) -> dict[int, bytes]:
+def is_single_field(job: PictureJob, sample: int) -> bool:
+    """Whether a sample of an H.264 track is one field of a picture, the other of which lies in another sample."""
+    sample = min(sample, job.decode_stop - 1)
+    avc = job.media.entry_of(job.track, sample).avc
+    data = job.media.sample_bytes(job.track, sample) if avc is not None else None
+    if avc is None or data is None:
+        return False
+    return holds_one_field(data, avc.nal_length_size, (*avc.sps, *avc.pps))
+
+
+def without_stale_markings_of(job: PictureJob) -> dict[int, bytes]:
     """Return samples of an open start without commands about pictures before it, which would be errors there."""
     entry = job.media.entry_of(job.track, job.decode_first)
     if entry.avc is None:

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Coded", "Encoding"]
 
-_MOST_THREADS = 6
-"""Each thread holds a picture back."""
+_THREADS = 4
+"""What x264 makes depends on their number, so that is the same on every machine. Each holds a picture back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
-    """A picture coded: its sample, its time in ticks of the track, and how near it is to the source's."""
+    """A picture coded: its sample, its time in ticks of the track, and how near it is to ``original``."""
 
     sample: bytes
     pts: int
     sync: bool
     psnr_db: float
+    original: VideoFrame
 
 
 class Encoding:
@@ -78,6 +79,12 @@ class Encoding:
         if self._waiting:
             raise self._useless(f"{len(self._waiting)} of them do not come out")
 
+    def taken_back(self) -> list[VideoFrame]:
+        """Return the pictures that were added and have not come out, to be coded by another."""
+        for frame, pts in zip(self._originals, self._times, strict=True):
+            frame.pts = pts
+        return list(self._originals)
+
     def close(self) -> None:
         """Let go of an encoder that has not come to its end."""
         if isinstance(self._encoder, ProgramEncoder):
@@ -109,8 +116,7 @@ class Encoding:
             if len(shown) != 1:
                 raise self._useless(f"the first gives {len(shown)}")
             self._is_proved = True
-        self._originals.popleft()
-        return Coded(sample=sample, pts=self._times.popleft(), sync=sync, psnr_db=quality)
+        return self._coded(sample, sync, quality)
 
     def _compared(self, packet: AnyPacket | None) -> Iterator[Coded]:
         try:
@@ -119,8 +125,11 @@ class Encoding:
             raise self._useless(str(error)) from error
         for shown in frames:
             sample, sync = self._waiting.popleft()
-            quality = psnr_db(self._originals.popleft(), shown)
-            yield Coded(sample=sample, pts=self._times.popleft(), sync=sync, psnr_db=quality)
+            yield self._coded(sample, sync, psnr_db(self._originals[0], shown))
+
+    def _coded(self, sample: bytes, sync: bool, quality: float) -> Coded:
+        original, pts = self._originals.popleft(), self._times.popleft()
+        return Coded(sample=sample, pts=pts, sync=sync, psnr_db=quality, original=original)
 
     def _useless(self, why: str) -> UnsupportedError:
         return UnsupportedError(f"the pictures that {self._recipe.encoder} made do not decode: {why}")
@@ -152,7 +161,7 @@ def _open(recipe: Recipe, options: Mapping[str, str], like: VideoFrame) -> Video
     context.color_range, context.colorspace = recipe.color_range, recipe.matrix
     context.color_primaries, context.color_trc = recipe.primaries, recipe.transfer
     context.gop_size, context.max_b_frames = recipe.interval, int(recipe.delayed)
-    context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
+    context.thread_count = _THREADS
     context.options = dict(options)
     try:
         context.open()

@@ -26,7 +26,8 @@ _PIXELS = frozenset(
 _QUANTIZERS = (14, 10, 6)
 """A constant quantizer's error does not depend on how long pictures last; 14 is some 47 dB."""
 _VIDEO_FORMATS = ("component", "pal", "ntsc", "secam", "mac", "undef")
-_FIXED = "open-gop=0:scenecut=0:aq-mode=0:psy=0:mbtree=0:rc-lookahead=0:sync-lookahead=0:force-cfr=1"
+_FIXED = "open-gop=0:scenecut=0:aq-mode=0:psy=0:mbtree=0:rc-lookahead=0:sync-lookahead=0:force-cfr=1:stitchable=1"
+"""``stitchable``: the picture parameter set is the same for every quantizer."""
 _DROPPED = (H264NalType.SPS, H264NalType.PPS, H264NalType.ACCESS_UNIT_DELIMITER)
 _CONTINUED_INTERVAL = 1 << 30
 _LENGTH_SIZE = 4

@@ -24,7 +24,7 @@ _PIXELS = frozenset(
 _QUANTIZERS = (16, 12, 8)
 _FIXED = (
     "log-level=none:info=0:repeat-headers=0:aud=0:hrd=0:open-gop=0:scenecut=0:bframes=0:b-adapt=0:rc-lookahead=0"
-    ":lookahead-slices=0:high-tier=0:psy-rd=0:psy-rdoq=0:frame-threads=2:ref=1"
+    ":lookahead-slices=0:high-tier=0:psy-rd=0:psy-rdoq=0:frame-threads=1:ref=1"
 )
 _VIDEO_FORMATS = ("component", "pal", "ntsc", "secam", "mac")
 _VPS, _SPS, _PPS, _DELIMITER, _PREFIX_SEI, _SUFFIX_SEI = 32, 33, 34, 35, 39, 40

@@ -57,9 +57,10 @@ class Source:
 def source_of(job: PictureJob, entry: SampleEntry, frame: VideoFrame) -> Source:
     """Tell what a job's pictures are like from the first of them as decoded. Reads one sample."""
     table = job.track.table
+    decode_first = (job.part_of or job).decode_first
     side_data: Any = frame.side_data  # PyAV's stubs take it for a dictionary
     duration = usual_duration(table) or 1
-    first_sample = job.media.sample_bytes(job.track, job.decode_first) or b""
+    first_sample = job.media.sample_bytes(job.track, decode_first) or b""
     return Source(
         entry=entry,
         pix_fmt=frame.format.name,
@@ -73,8 +74,8 @@ def source_of(job: PictureJob, entry: SampleEntry, frame: VideoFrame) -> Source:
         interlaced=bool(frame.interlaced_frame),
         rate=Fraction(table.timescale, duration).limit_denominator(1001),
         all_intra=table.sync is None and table.composition is None,
-        interval=_interval(table, job.decode_first),
-        reorder=_reorder(table, job.decode_first),
+        interval=_interval(table, decode_first),
+        reorder=_reorder(table, decode_first),
         continued=job.continued,
         sample_aspect=None if entry.codec in _WITH_OWN_ASPECT else sample_aspect(entry, first_sample),
         first_sample=first_sample,

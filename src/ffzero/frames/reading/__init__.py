@@ -1,0 +1,1 @@
+"""Frames and sound of movies and clips as numpy, for Python code."""

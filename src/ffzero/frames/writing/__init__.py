@@ -1,0 +1,1 @@
+"""Files made of frames and sound that Python code hands over."""
