@@ -239,10 +239,10 @@ def test_mutations_raise_nothing_but_invalid_data(
 
 def test_cost_does_not_grow_with_the_size_of_slices() -> None:
     data = sample(SPS, PPS, h264_slice(I, nal_type=5) + b"\x77" * (8 << 20))
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(100):
         classify_access_unit("h264", data, 4)
-    assert time.perf_counter() - started < 0.5  # copying 800 MB would take longer than parsing 100 samples
+    assert time.process_time() - started < 0.5  # copying 800 MB would take longer than parsing 100 samples
 
 
 Counts = Counter[tuple[RandomAccess, str]]

@@ -220,11 +220,11 @@ def test_small_near_pieces_are_read_together_and_far_ones_are_not() -> None:
 
 def test_a_hundred_thousand_pieces_stay_fast() -> None:
     source = Counting()
-    started = time.monotonic()
+    started = time.process_time()
     rope = Rope.from_ranges(source, np.arange(100_000) * 1000, np.full(100_000, 500))
     assert rope.piece_count == 100_000
     for start in range(0, rope.length, rope.length // 2000):
         rope.read_at(start, 16)
         rope[start : start + 2000].read_at(0, 8)
     assert Rope.concat([rope[i * 50_000 : (i + 1) * 50_000] for i in range(1000)]) == rope
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2

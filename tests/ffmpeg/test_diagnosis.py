@@ -98,9 +98,9 @@ def test_any_text_gives_a_cause(text: str, returncode: int) -> None:
 )
 def test_hostile_text_is_read_in_time(unit: str) -> None:
     text = (unit * (1 << 16))[: 1 << 16]
-    began = time.monotonic()
+    began = time.process_time()
     diagnose(text, 1)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_every_rule_can_be_filled() -> None:

@@ -379,8 +379,8 @@ def tiny_pieces(source: LocalSource) -> Iterator[Extent | Literal]:
 def test_a_hundred_thousand_tiny_pieces_are_gathered(tmp_path: Path) -> None:
     rope = Rope(tiny_pieces(make_source(tmp_path)))
     assert rope.piece_count == 100_000
-    started = time.monotonic()
+    started = time.process_time()
     report, data = written(rope, tmp_path)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert data == content(rope)
     assert report.bytes_literal == 300_000
