@@ -247,6 +247,9 @@ def test_a_generator_closed_early_frees_the_decoders_threads() -> None:
     ("arguments", "message"),
     [
         ({"format": "rgb25"}, "pixel format"),
+        ({"format": "cuda"}, "not in memory"),
+        ({"tracks": "1"}, "not tracks"),
+        ({"tracks": 1.0}, "not tracks"),
         ({"size": "640"}, "not a size"),
         ({"size": (0, 5)}, "not a size"),
         ({"step": 0}, "step"),
@@ -260,8 +263,21 @@ def test_nonsense_is_refused_at_once(arguments: dict[str, Any], message: str) ->
         ffzero.open(file_of("h264_open_gop.mp4")).frames(**arguments)
 
 
+def test_a_format_that_the_scaler_does_not_make_is_told() -> None:
+    with pytest.raises(ffzero.UsageError, match="cannot be made bayer_bggr8"):
+        _ = next(ffzero.open(file_of("h264_open_gop.mp4")).frames(format="bayer_bggr8")).array
+
+
+def test_a_step_far_shorter_than_a_picture_takes_each_once() -> None:
+    movie = ffzero.open(file_of("vfr.mp4"))
+    assert [f.index for f in movie.frames(0, 1, step=1e-9)] == [f.index for f in movie.frames(0, 1)]
+    assert [f.index for f in movie.frames(0, 1, step=np.int64(7))] == [f.index for f in movie.frames(0, 1)][::7]
+
+
 def test_times_outside_are_refused() -> None:
     movie = ffzero.open(file_of("h264_open_gop.mp4"))
+    with pytest.raises(ffzero.UsageError, match="frame_at"):
+        movie.frames_at("1")
     with pytest.raises(ffzero.TimeRangeError, match="nothing of the movie"):
         movie.frames(1000)
     with pytest.raises(ffzero.TimeRangeError, match="nothing is shown at"):

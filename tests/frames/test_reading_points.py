@@ -247,3 +247,56 @@ def test_a_source_that_changes_is_an_error(tmp_path: Path, monkeypatch: pytest.M
         list(frames)
     with pytest.raises(ffzero.SourceChangedError):
         movie.frame_at(1)
+
+
+def test_another_file_at_the_path_is_an_error_and_a_grown_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "movie.mkv"
+    path.write_bytes(file_of("h264_open_gop.mp4.mkv").read_bytes())
+    movie = ffzero.open(path)
+    index = movie.frame_at(1).index
+    with path.open("ab") as file:
+        file.write(bytes(100))
+    assert movie.frame_at(1).index == index
+    frames = movie.frames(format="yuv")
+    next(frames)
+    (tmp_path / "other.mkv").write_bytes(path.read_bytes())
+    (tmp_path / "other.mkv").replace(path)
+    assert len(list(frames)) == len(shown(file_of("h264_open_gop.mp4.mkv"))) - 1
+    for read in (movie.frames, lambda: movie.frame_at(1)):
+        with pytest.raises(ffzero.SourceChangedError):
+            read()
+
+
+@pytest.mark.parametrize("name", ["h264_open_gop.mp4", "h264_open_gop.mp4.mkv"])
+def test_pictures_predicted_from_a_damaged_one_are_no_answer(tmp_path: Path, name: str) -> None:
+    index = ffzero.open(file_of("h264_open_gop.mp4")).samples()
+    number = int(np.argmax(index.size_bytes[55:65])) + 55
+    offset, size = int(index.offset_bytes[number]), int(index.size_bytes[number])
+    sample = file_of("h264_open_gop.mp4").read_bytes()[offset : offset + size]
+    whole = file_of(name).read_bytes()
+    place = whole.index(sample) + size // 2
+    path = tmp_path / name
+    stop = place + size // 3
+    path.write_bytes(whole[:place] + bytes(255 - value for value in whole[place:stop]) + whole[stop:])
+    movie, right = ffzero.open(path), shown(file_of(name))
+    answers: list[bool | None] = []
+    for time, pixels in right[50:100:2]:
+        try:
+            answers.append(digest(movie.frame_at(time, format="yuv").planes) == pixels)
+        except ffzero.DecodeError:
+            answers.append(None)
+    # Pictures that come out before the damaged one and are predicted from it cannot be told.
+    assert answers[0] is answers[-1] is True
+    assert answers.count(None) > 5
+    assert False not in answers[answers.index(None) :]
+
+
+def test_a_file_that_is_cut_short_under_way_does_not_just_end(tmp_path: Path) -> None:
+    path = tmp_path / "movie.mkv"
+    path.write_bytes(file_of("h264_open_gop.mp4.mkv").read_bytes())
+    frames = ffzero.open(path).frames(format="yuv")
+    next(frames)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(ffzero.SourceChangedError):
+        list(frames)

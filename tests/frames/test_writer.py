@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,63 @@ def test_av_frames_are_taken(tmp_path: Path) -> None:
             writer.write(av.VideoFrame.from_ndarray(picture, format="rgb24"))
     frames = list(ffzero.open(tmp_path / "out.mp4").frames())
     assert len(frames) == 3 and frames[0].array.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "codec", "message"),
+    [((63, 48), "h264", "odd, and yuv420p"), ((64, 47), "h264", "odd, and yuv420p"), ((64, 48), "h264_qsv", "device")],
+)
+def test_an_encoder_that_cannot_be_opened_tells_why(
+    tmp_path: Path, size: tuple[int, int], codec: str, message: str
+) -> None:
+    writer = ffzero.Writer(tmp_path / "out.mp4", size=size, settings=ffzero.FFmpegSettings(video_codec=codec))
+    with pytest.raises(ffzero.UnsupportedError) as caught:
+        writer.write(np.zeros((size[1], size[0], 3), np.uint8))
+    writer.abort()
+    assert message in str(caught.value) or "no encoder" in str(caught.value)
+    assert leftovers(tmp_path) == []
+
+
+def test_motion_jpeg_is_written_in_full_range(tmp_path: Path) -> None:
+    settings = ffzero.FFmpegSettings(video_codec="mjpeg", crf=3)
+    with ffzero.Writer(tmp_path / "out.mov", size=(64, 48), settings=settings) as writer:
+        for picture in pictures(3):
+            writer.write(picture)
+    frame = next(ffzero.open(tmp_path / "out.mov").frames())
+    assert frame.range == "pc"
+    assert np.abs(frame.array.astype(int) - pictures(1)[0]).mean() < 4
+
+
+@pytest.mark.parametrize("audio", [0, -1, (48000, 0), (48000, 65), (48000.5, 2), True])
+def test_sound_that_is_none_is_refused(tmp_path: Path, audio: Any) -> None:
+    with pytest.raises(ffzero.UsageError, match="not a way to write sound"):
+        ffzero.Writer(tmp_path / "out.mp4", size=(64, 48), audio=audio)
+
+
+def test_sound_that_cannot_be_coded_or_runs_at_another_rate_is_told(tmp_path: Path) -> None:
+    writer = ffzero.Writer(tmp_path / "out.mp4", size=(64, 48), settings=FAST, audio=48000)
+    writer.write(pictures(1)[0])
+    with pytest.raises(ffzero.UsageError, match="44100"):
+        writer.write_audio(np.zeros((100, 2), np.float32), rate=44100)
+    with pytest.raises(ffzero.UsageError, match="is not coded"):
+        writer.write_audio(np.full((48000, 2), np.nan, np.float32))
+    with pytest.raises(ffzero.UsageError, match="is not coded"):
+        writer.close()
+    assert leftovers(tmp_path) == []
+
+
+def test_pictures_of_h264_in_avi_have_their_times_in_order(tmp_path: Path) -> None:
+    with ffzero.Writer(tmp_path / "out.avi", size=(64, 48), fps=25, settings=SHARP.replace(preset="fast")) as writer:
+        for picture in pictures(30):
+            writer.write(picture)
+    movie = ffzero.open(tmp_path / "out.avi")
+    frames = list(movie.frames())
+    steps = [after.time - before.time for before, after in pairwise(frames)]
+    assert steps[:28] == [Fraction(1, 25)] * 28  # of the last one libav knows less
+    assert steps[28] > 0
+    part = movie.frames(frames[3].time, frames[20].time)
+    assert [(f.time, digest(f.planes)) for f in part] == [(f.time, digest(f.planes)) for f in frames[3:20]]
+    for number in range(0, 30, 4):
+        found = movie.frame_at(frames[number].time)
+        assert found.index == number
+        assert np.array_equal(found.array, frames[number].array)

@@ -18,11 +18,31 @@ _SNIFF_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Input:
-    """A file and its container family (see ``detect``); ``media`` is set for MP4, MOV and fragmented MP4."""
+    """A file and its container family (see ``detect``); ``media`` is set for MP4, MOV and fragmented MP4.
+
+    ``source`` is the file as it was when it was opened, for those that libav opens again by their path.
+    """
 
     path: str
     container: str
     media: Media | None
+    source: LocalSource | None = None
+
+    def check_same(self, *, opened: bool = False) -> None:
+        """Raise ``SourceChangedError`` where another file is at the path by now. One that has grown is the same.
+
+        With ``opened`` a file that took its place is no matter: who has opened this one reads on in it.
+        """
+        if self.source is None:
+            return
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return  # whoever opens it tells
+        known = self.source
+        is_it = (status.st_dev, status.st_ino) == (known.device, known.inode)
+        if not (status.st_size > known.size_bytes if is_it else opened):
+            known.check_unchanged()
 
 
 def open_input(path: str | os.PathLike[str]) -> Input:
@@ -33,7 +53,7 @@ def open_input(path: str | os.PathLike[str]) -> Input:
     container = detect(source.read_at(0, min(_SNIFF_BYTES, source.size_bytes)))
     if container == "isobmff":
         return Input(path=source.path, container=container, media=Media.of(source))
-    return Input(path=source.path, container=container, media=None)
+    return Input(path=source.path, container=container, media=None, source=source)
 
 
 def require_media(inputs: Iterable[Input]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from ffzero.containers.libav.opening import Input, context_of, main_stream
+from ffzero.edits.inputs import Input as MediaInput
 from ffzero.errors import DecodeError, UsageError
 from ffzero.frames.sound.decode import LAYOUTS, as_float
 from ffzero.reporting import CancelToken
@@ -51,8 +52,10 @@ class ContainerSound:
             self._measure()
 
     @classmethod
-    def open(cls, path: str, number: int | None, cancel: CancelToken | None) -> ContainerSound:
-        """Open a file's sound stream by ID, or the main one. Raises ``UsageError`` for an unknown ID."""
+    def open(cls, file: MediaInput, number: int | None, cancel: CancelToken | None) -> ContainerSound:
+        """Open a file's sound stream by ID, or the main one. Raises ``UsageError``, ``SourceChangedError``."""
+        file.check_same()
+        path = file.path
         source = Input(path)
         try:
             streams = [stream for stream in source.streams if stream.type == "audio"]

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from av.error import FFmpegError
@@ -35,6 +36,13 @@ _EARLY_S = Fraction(2)
 _WITH_FIELDS = frozenset({"mpegts", "mpeg"})
 _PROGRESSIVE = 1
 """``AV_FIELD_PROGRESSIVE``; 0 is unknown, more than 1 interlaced."""
+
+_IN_ORDER_OF_DECODING = frozenset({"avi", "asf", "mxf"})
+_REORDERED = frozenset({"h264", "hevc"})
+"""Containers that state when pictures are decoded, and codecs of which libav cannot tell when they are shown then: the
+times are given to the pictures in the order in which they come out."""
+_REORDERED_S = Fraction(1)
+"""More than that order differs by."""
 
 _FIELD_S = Fraction(1, 20)
 """More than the time from a picture's first field to its second."""
@@ -104,8 +112,14 @@ class ContainerTrack:
 
     @property
     def _margin(self) -> int:
-        """Ticks by which the second field of a picture may come after it."""
+        """Ticks by which what belongs to a picture, or is shown before it, may come after it."""
+        if self._sorts:
+            return int(_REORDERED_S / self.base)
         return int(_FIELD_S / self.base) if self._has_fields else 0
+
+    @property
+    def _sorts(self) -> bool:
+        return self._source.format_name in _IN_ORDER_OF_DECODING and self._codec in _REORDERED
 
     def _begins(self, picture: Picture, start: Fraction) -> bool:
         return picture[1] >= ticks_after(start, self._source, self._chosen[0])
@@ -162,6 +176,8 @@ class ContainerTrack:
                     place = min(bisect_left(times, point.least), len(times) - 1)
                 found.setdefault(times[place], []).append(point)
             for picture, pts in self._decoded(packets, frozenset(found)):
+                if picture.is_corrupt and pts >= first_pts:
+                    raise self._error("a picture lacks data or what it is predicted from", pts)
                 yield from ((picture, pts, point) for point in found.pop(pts, ()))
             if found:
                 yield from self._otherwise(packets, [point for points in found.values() for point in points])
@@ -205,6 +221,12 @@ class ContainerTrack:
             packets += window.feed(packet)
             if window.done:
                 break
+        if not packets:
+            raise UnsupportedError(
+                f"the key picture near {float(at):.3f} s is not found again",
+                path=self._source.path,
+                hint="Its index may be wrong: copy it to MP4 or Matroska first",
+            )
         return packets, key.pts, beyond
 
     def _from(self, pts: int | None, time_s: Fraction) -> Iterator[AnyPacket]:
@@ -234,10 +256,11 @@ class ContainerTrack:
             for picture, pts in pictures:
                 if high is not None and pts >= high:
                     return
+                leads = begins and key is not None and pts < key.pts  # shown before the key picture of an open group
+                if clean and picture.is_corrupt and not leads:  # before the range too: others are predicted from it
+                    raise self._error("a picture lacks data or what it is predicted from", pts)
                 if low is None or pts >= low:
                     clean = clean or not picture.is_corrupt
-                    if clean and picture.is_corrupt:
-                        raise self._error("a picture lacks data or what it is predicted from", pts)
                     yield picture, pts, 0, number
                     number += 1
 
@@ -252,14 +275,20 @@ class ContainerTrack:
         """Yield pictures with their pts. Those that nothing needs are passed over where only some are wanted."""
         context = self._begin()
         last = None
-        skips = wanted is not None and can_skip(self._codec, context.extradata)
+        sorts = self._sorts
+        skips = wanted is not None and not sorts and can_skip(self._codec, context.extradata)
+        fed: list[int] = []
         for packet in packets:
             refuse_encrypted(packet, self._source.path)
             if skips:
                 context.skip_frame = "DEFAULT" if stamp_of(packet) in (wanted or ()) else "NONREF"
             last = stamp_of(packet)
-            yield from self._checked(context, packet, last)
-        yield from self._checked(context, None, last)
+            if sorts:
+                heappush(fed, last)
+            for picture, pts in self._checked(context, packet, last):
+                yield picture, heappop(fed) if fed else pts
+        for picture, pts in self._checked(context, None, last):
+            yield picture, heappop(fed) if fed else pts
 
     def _begin(self) -> Any:
         if self._context is not None:

@@ -66,7 +66,7 @@ def _has_sound(stretch: Stretch, request: SoundRequest) -> bool:
     media = stretch.piece.input.media
     if media is not None:
         return _chosen(media, request.track) is not None
-    with closing(ContainerSound.open(stretch.piece.input.path, request.track, request.cancel)) as found:
+    with closing(ContainerSound.open(stretch.piece.input, request.track, request.cancel)) as found:
         return found.rate > 0
 
 
@@ -169,7 +169,7 @@ def _place(source: TrackSound, ticks: int) -> int:
 
 
 def _of_container(stretch: Stretch, request: SoundRequest, number: int | None = None) -> Iterator[_Part]:
-    source = ContainerSound.open(stretch.piece.input.path, number or request.track, request.cancel)
+    source = ContainerSound.open(stretch.piece.input, number or request.track, request.cancel)
     with closing(source):
         if not source.rate:
             return

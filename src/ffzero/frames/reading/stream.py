@@ -81,6 +81,7 @@ class FrameStream:
                     )
                     lines[shift] = line
                 yield Frame(picture, form_of(picture), line, pts, place)
+            stretch.piece.input.check_same(opened=True)  # one cut short just seems to end
 
     def _total(self) -> int | None:
         """Return how many frames come, where that is known without reading for it."""
@@ -122,6 +123,7 @@ def track_of(piece: Piece, number: int | None, request: FrameRequest) -> Indexed
     """Return a video track of a piece's file to decode; it must be closed. Raises ``UsageError``."""
     media = piece.input.media
     if media is None:
+        piece.input.check_same()
         return ContainerTrack(piece.input.path, number, request.cancel)
     return IndexedTrack.of(media, number, piece.effects, request.cancel)
 

@@ -217,6 +217,8 @@ class _Pass:
         for frame in frames:
             pts = frame.pts
             assert pts is not None
+            if frame.is_corrupt and pts >= self._shaky_before:  # others are predicted from it
+                raise self._error("a picture lacks data or what it is predicted from", self._sample_at(pts))
             if run.wanted is None:
                 if not run.low <= pts < run.high:
                     continue

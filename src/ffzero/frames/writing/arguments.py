@@ -5,22 +5,46 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from ffzero.edits.frame_values import Frame
 from ffzero.errors import UsageError
 from ffzero.frames.writing.choices import CodingChoice
-from ffzero.frames.writing.models import Like
+from ffzero.frames.writing.models import Like, Model
 
-__all__ = ["quiet_options", "rate_of", "size_of", "sound_of"]
+__all__ = ["quiet_options", "rate_of", "refusal_hint", "size_of", "sound_of"]
+
+_HARDWARE = ("_nvenc", "_qsv", "_vaapi", "_amf", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan")
+_QP_TO_LAMBDA = 118
+"""``FF_QP2LAMBDA``."""
+_MOST_SOUND_RATE = 768_000
+_MOST_CHANNELS = 64
 
 
 def quiet_options(choice: CodingChoice) -> dict[str, str]:
-    """Return the options of the encoder, x265's without what it writes to the terminal."""
+    """Return the options of the encoder as libavcodec knows them, x265's without what it writes to the terminal."""
     options = dict(choice.video_options)
+    if choice.video == "mjpeg" and "q" in options:  # the program's word for a fixed quantizer
+        options |= {"flags": "+qscale", "global_quality": str(round(float(options.pop("q")) * _QP_TO_LAMBDA))}
     if choice.video == "libx265" and "log-level" not in options.get("x265-params", ""):
         options["x265-params"] = ":".join(filter(None, (options.get("x265-params"), "log-level=none")))
     return options
+
+
+def refusal_hint(choice: CodingChoice, model: Model) -> str | None:
+    """Return what the reason may be that an encoder cannot be opened: its own words tell little."""
+    name = choice.video or ""
+    if name.endswith(_HARDWARE):
+        return "It needs a device and its driver, which are not here. Take an encoder in software, such as H264"
+    form = VideoFormat(model.pixel_format, model.width, model.height)
+    across, down = form.chroma_width(64) < 64, form.chroma_height(64) < 64
+    if (across and model.width % 2) or (down and model.height % 2):
+        return (
+            f"{model.width}x{model.height} is odd, and {form.name} has one colour for two pixels: give an even size, "
+            'or settings with pixel_format="yuv444p"'
+        )
+    return None
 
 
 def rate_of(fps: int | float | str | Fraction | None) -> Fraction | None:
@@ -42,10 +66,10 @@ def sound_of(audio: str | int | tuple[int, int] | None, like: Like) -> str | tup
         if like is None:
             raise UsageError('audio="copy" copies the sound of like, and there is none')
         return "copy"
-    if isinstance(audio, int) and not isinstance(audio, bool):
-        return (audio, 2)
-    if isinstance(audio, tuple) and len(audio) == 2:
-        return audio
+    rate, channels = audio if isinstance(audio, tuple) and len(audio) == 2 else (audio, 2)
+    whole = all(isinstance(value, int) and not isinstance(value, bool) for value in (rate, channels))
+    if whole and 0 < int(rate) <= _MOST_SOUND_RATE and 0 < int(channels) <= _MOST_CHANNELS:
+        return (int(rate), int(channels))
     raise UsageError(f"not a way to write sound: {audio!r}", expected='"copy", a rate, or (rate, channels)')
 
 

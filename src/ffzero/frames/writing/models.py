@@ -87,7 +87,7 @@ def model_of(
         fps=rate,
         time_base=time_base,
         matrix=matrix,
-        full_range=first is not None and first.full_range,
+        full_range=(first is not None and first.full_range) or choice.video == "mjpeg",
         primaries=first.primaries if first is not None else matrix,
         transfer=first.transfer if first is not None else matrix,
         source=source,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.error import FFmpegError
 
 from ffzero.edits.frame_values import AudioBlock
 from ffzero.errors import UsageError
@@ -66,8 +67,17 @@ class SoundTrack:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(array.T), format="fltp", layout=self._layout)
         frame.sample_rate = self.rate
         frame.pts, frame.time_base = self._at, Fraction(1, self.rate)
+        yield from self._encoded(frame)
         self._at += len(array)
-        yield from self.stream.encode(frame)
 
     def rest(self) -> Iterator[Any]:
-        yield from self.stream.encode(None)
+        yield from self._encoded(None)
+
+    def _encoded(self, frame: AudioFrame | None) -> list[Any]:
+        try:
+            packets: list[Any] = self.stream.encode(frame)
+        except FFmpegError as error:
+            raise UsageError(
+                f"the sound about sample {self._at} is not coded: {error}", hint="Are there NaNs in it?"
+            ) from error
+        return packets

@@ -21,7 +21,7 @@ from ffzero.edits.frame_values import AudioBlock, Frame
 from ffzero.errors import FFZeroError, UnsupportedError, UsageError
 from ffzero.frames.reading.planes import layout_of, video_format
 from ffzero.frames.sound.decode import LAYOUTS
-from ffzero.frames.writing.arguments import quiet_options, rate_of, size_of, sound_of
+from ffzero.frames.writing.arguments import quiet_options, rate_of, refusal_hint, size_of, sound_of
 from ffzero.frames.writing.carried import CarriedSound
 from ffzero.frames.writing.choices import CodingChoice, coding_choice
 from ffzero.frames.writing.models import Like, Model, model_of
@@ -147,6 +147,8 @@ class Writer:
             self._audio = (own, 1 if array.ndim == 1 else int(array.shape[-1]))
             self._open_pictures(None)
         assert self._sound is not None
+        if rate is not None and not isinstance(sound, AudioBlock) and rate != self._sound.rate:
+            raise UsageError(f"the sound has {rate} samples a second", expected=str(self._sound.rate))
         if self._zero is None and isinstance(sound, AudioBlock):
             self._zero = sound.time
         self._mux(self._sound.packets(sound, self._zero or Fraction(0)))
@@ -272,7 +274,10 @@ class Writer:
         except (ValueError, FFmpegError) as error:
             raise UnsupportedError(f"{name} cannot be written to {self._muxer} here: {error}") from error
         wanted = self._choice.audio_channels or channels
-        stream.codec_context.layout = LAYOUTS.get(wanted, f"{wanted}c")
+        try:
+            stream.codec_context.layout = LAYOUTS.get(wanted, f"{wanted}c")
+        except ValueError as error:
+            raise UnsupportedError(f"{name} codes no sound of {wanted} channels: {error}") from error
         return SoundTrack(stream, rate, channels)
 
     def _stamped(self, picture: VideoFrame, pts: int) -> VideoFrame:
@@ -287,8 +292,11 @@ class Writer:
         except (FFmpegError, ValueError) as error:
             if isinstance(error, FFZeroError):
                 raise
+            assert self._model is not None
             raise UnsupportedError(
-                f"the encoder {self._choice.video} refuses the pictures or its options: {error}", path=self.path
+                f"the encoder {self._choice.video} refuses the pictures or its options: {error}",
+                path=self.path,
+                hint=refusal_hint(self._choice, self._model),
             ) from error
         assert self._model is not None
         for packet in packets:
