@@ -143,7 +143,7 @@ def ffmpeg_round(path, output):
     import imageio_ffmpeg
 
     coding = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-an", "-y", output]
-    argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", path, "-vf", "lutyuv=y=negval", *coding]
+    argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", path, "-vf", "negate=components=y", *coding]
     subprocess.run(argv, check=True)
     return counted(output)
 
