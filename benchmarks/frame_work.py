@@ -143,7 +143,8 @@ def ffmpeg_round(path, output):
     import imageio_ffmpeg
 
     coding = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-an", "-y", output]
-    argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", path, "-vf", "negate=components=y", *coding]
+    said = ["-nostdin", "-v", "error", "-i", path, "-vf", "negate=components=y"]
+    argv = [imageio_ffmpeg.get_ffmpeg_exe(), *said, *coding]
     subprocess.run(argv, check=True)
     return counted(output)
 

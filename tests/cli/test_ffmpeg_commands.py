@@ -51,6 +51,13 @@ def numbers(path: str) -> list[int]:
     return [round((luma - 20) / 2) for luma in lumas(path)]
 
 
+def test_transcode_keeps_every_picture_of_a_changing_rate(ffzero_media: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    succeed("transcode", ffzero_media / "real" / "cursed-vfr.mp4", "-o", out, *QUICK, "--width", "160")
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].frames == 63
+
+
 class TestTranscode:
     @pytest.mark.parametrize(
         ("name", "video", "audio"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 import ffzero
 from ffzero.edits import chunk_jobs
 from ffzero.edits.chunk_jobs import is_framewise, split_job
-from ffzero.engines.chunks import Unit, run_units, work_folder
+from ffzero.engines.chunks import Desk, Unit, run_units, work_folder
+from ffzero.engines.opening import open_engine
 from ffzero.errors import CancelledError, DiskFullError, EngineError, SourceChangedError, UsageError
 from ffzero.reporting import CancelToken, ProgressEvent
 from support import stages
@@ -156,6 +158,49 @@ def test_work_that_kills_each_worker_is_given_up(tmp_path: Path) -> None:
             engine, [Unit(number=0, name="chunk 1", work=stages.Killing())], folder, done=lambda unit, result: None
         )
     assert left(tmp_path) == []
+
+
+def test_the_largest_units_are_begun_first(tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    def work(desk: Desk) -> None:
+        begun.append(desk.number)
+
+    units = [Unit(number=at, name=f"{at}", work=work, parts=parts) for at, parts in enumerate((2, 1, 9))]
+    with open_engine("threads", 1) as engine, work_folder(tmp_path / "out") as folder:
+        run_units(engine, units, folder, done=lambda unit, result: None)
+    assert begun == [2, 0, 1]
+
+
+def test_a_full_temporary_folder_is_told_as_such(tmp_path: Path) -> None:
+    def work(desk: Desk) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x"))
+
+    with (
+        open_engine("threads", 1) as engine,
+        work_folder(tmp_path / "out") as folder,
+        pytest.raises(DiskFullError, match="the first"),
+    ):
+        run_units(engine, [Unit(number=0, name="the first", work=work)], folder, done=lambda unit, result: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no fork server")
+def test_a_killed_parent_leaves_no_folder_of_sockets(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, time\nfrom ffzero.engines.local import processes\n"
+        "if __name__ == '__main__':\n    processes(1).executor.submit(os.getpid).result()\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    subprocess.run(
+        [sys.executable, script], env={**os.environ, "TMPDIR": str(temporary)}, check=False, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 10
+    while os.listdir(temporary) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert os.listdir(temporary) == []
 
 
 def test_a_function_that_raises_is_named_with_its_time(video: Path, tmp_path: Path) -> None:

@@ -20,14 +20,17 @@ from ffzero.errors import (
     CancelledError,
     ChunkError,
     DiskFullError,
+    FFZeroError,
     JournalMismatchError,
     OutputBusyError,
     OutputExistsError,
     SourceChangedError,
+    SourceNotFoundError,
     UnsupportedError,
     UsageError,
 )
 from ffzero.pipelines.entry_points import load_stage
+from ffzero.pipelines.identity import Sources
 from ffzero.pipelines.stages import ErrorPolicy, Retry
 from ffzero.reporting import CancelToken, ProgressEvent
 from support import oracle
@@ -440,3 +443,36 @@ def test_a_file_of_ten_hours_takes_no_more_memory(folder: Path, exhaustive: bool
     count, memory, _ = through_three_stages(ffzero.generate_video_segments("long.mp4", 10), 60, same)
     assert count == hours * 360
     assert max(memory) - memory[0] < 50
+
+
+def test_a_clip_with_another_effect_is_another_job(folder: Path) -> None:
+    movie = ffzero.open(folder / "in.mp4")
+    darker, lighter = (Sources([movie[:].apply(f"eq=brightness={value}")]).identity for value in (-0.1, 0.1))
+    assert darker != lighter
+    assert Sources([movie[:].apply("eq=brightness=0.1")]).identity == lighter
+    inverted, left = (Sources([movie[:].map(one)]).identity for one in (lambda p: 255 - p, lambda p: p))
+    assert inverted != left
+
+
+def test_a_file_that_a_stage_promised_and_did_not_write_is_told(folder: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="chunk 0"):
+        ffzero.process_stream(folder / "in.mp4", folder / "out.mp4", lambda clip: clip.output)
+
+    def rubbish(clip: ffzero.Segment) -> str:
+        Path(str(clip.output)).write_bytes(b"rubbish")
+        return str(clip.output)
+
+    with pytest.raises(FFZeroError, match="chunk 0"):
+        ffzero.process_stream(folder / "in.mp4", folder / "out.mp4", rubbish)
+    assert left(folder) == []
+
+
+def test_threads_as_an_engine_take_any_function(folder: Path) -> None:
+    seen: list[int | None] = []
+
+    def look(clip: ffzero.Segment) -> ffzero.Segment:
+        seen.append(clip.index)
+        return clip
+
+    result = ffzero.process_stream(folder / "in.mp4", folder / "out.mp4", look, chunk_size=2, engine="threads", jobs=2)
+    assert sorted(seen, key=int) == list(range(result.chunks))

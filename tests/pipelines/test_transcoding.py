@@ -16,6 +16,7 @@ import ffzero
 from ffzero.errors import CancelledError, JournalMismatchError, SourceChangedError, UnsupportedError, UsageError
 from ffzero.pipelines import transcoding
 from ffzero.pipelines.target_quality import find_quality
+from ffzero.pipelines.transcode_plan import plan_transcode
 from ffzero.reporting import CancelToken, ProgressEvent
 from support.encoding import ffmpeg
 
@@ -223,3 +224,17 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         ffzero.transcode_video(video, tmp_path / "out.mp4", FAST.replace(**settings), **options)
+
+
+def test_pictures_without_a_key_picture_before_them_are_not_split(ffzero_media: Path) -> None:
+    with ffzero.open(ffzero_media / "real" / "sample_edit_list_no_sync_frame_before_edit.mp4") as movie:
+        assert "key picture" in plan_transcode(movie, "out.mp4", FAST, 1).why_not
+
+
+def test_a_first_picture_that_is_shown_in_part_moves_nothing(ffzero_media: Path, tmp_path: Path) -> None:
+    source = ffzero_media / "real" / "sample_edit_list.mp4"
+    small = FAST.replace(width=160)
+    whole = ffzero.transcode_video(source, tmp_path / "whole.mp4", small)
+    split = ffzero.transcode_video(source, tmp_path / "split.mp4", small, chunk_s=1)
+    assert len(split.segments) == 2
+    assert times(split) == times(whole)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import ffzero
 from ffzero.cli.console import Console
 from ffzero.cli.draw import columns
 from ffzero.cli.job import check_output, output_options
+from ffzero.cli.journal_rest import rest_told
 from ffzero.cli.memory_use import resident_bytes
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.ranges import time_of
@@ -23,7 +23,7 @@ from ffzero.cli.report import plan_fields, summary
 from ffzero.cli.signals import cancellable
 from ffzero.cli.split import size_in_bytes
 from ffzero.cli.text import byte_count, clock, count, printable
-from ffzero.errors import JournalMismatchError, OutputBusyError, UsageError
+from ffzero.errors import UsageError
 from ffzero.reporting import ProgressEvent, Reporter
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def stream(
         return
     with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
         reporter = _WithMemory(progress)
-        try:
+        with rest_told(console, output):
             result = ffzero.process_stream(
                 source,
                 output,
@@ -129,10 +129,6 @@ def stream(
                 reporter=reporter,
                 cancel=cancel,
             )
-        except BaseException as error:
-            if not isinstance(error, JournalMismatchError | OutputBusyError):
-                _tell_of_rest(console, output)
-            raise
     if console.json_wanted:
         console.object({**result.to_dict(), "memory_bytes": reporter.peak_bytes})
         return
@@ -200,16 +196,6 @@ def _chunk_lines(result: ffzero.StreamResult, memory_bytes: int | None) -> list[
     if memory_bytes:
         facts.append(f"{byte_count(memory_bytes)} of memory at most")
     return [f"  {', '.join(facts)}", *(f"  skipped {one['where']}: {one['error']}" for one in result.skipped)]
-
-
-def _tell_of_rest(console: Console, output: str) -> None:
-    """Say what is kept, how to go on, and how to be rid of it."""
-    names = [f"{output}.ffzero-journal", f"{output}.ffzero-chunks"]
-    if os.path.exists(names[0]):
-        console.message(
-            f"ffzero: finished chunks are kept in {names[1]}: the same command goes on from there, --restart begins"
-            f" anew; to give it up, delete that folder and {names[0]}"
-        )
 
 
 def _show(console: Console, source: str | Sequence[str], size: Fraction, by: ChunkUnit, output: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from ffzero.cli.ffmpeg_job import FFmpegJob, begin
 from ffzero.cli.job import output_options
 from ffzero.cli.ranges import range_options, time_range
 from ffzero.cli.text import count
-from ffzero.errors import UsageError
+from ffzero.errors import FFZeroError, UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec
 from ffzero.ffmpeg.command import FFmpegCommandBuilder
 from ffzero.ffmpeg.defaults import AUDIO_CODECS, settings_for
@@ -117,6 +118,7 @@ def transcode(
         return
     length_s = job.source.length(start_s, end_s)
     one_sound = settings.video is None and os.path.splitext(job.output)[1].lower() in _ONE_SOUND
+    settings = _keeping_times(input, job.output, settings)
     command = FFmpegCommandBuilder(settings, job.binary).build_command(
         "extract_audio" if one_sound else "transcode",
         input_path=input,
@@ -125,6 +127,17 @@ def transcode(
         duration=_duration(start_s, end_s),
     )
     job.run(command, length_s, warnings=_left_out(job, settings))
+
+
+def _keeping_times(path: str, output: str, settings: FFmpegSettings) -> FFmpegSettings:
+    """Return the settings with what keeps every picture of a source whose frame rate changes."""
+    import ffzero
+    from ffzero.pipelines.coding import timing_options
+
+    with contextlib.suppress(FFZeroError), ffzero.open(path) as movie:  # FFmpeg reads more than is opened here
+        options = timing_options(movie[:].pieces, output, settings)
+        return settings.replace(extra_args={**settings.extra_args, **options})
+    return settings
 
 
 def _duration(start_s: Fraction | None, end_s: Fraction | None) -> Fraction | None:

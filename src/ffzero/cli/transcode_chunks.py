@@ -6,6 +6,7 @@ from typing import Any
 
 import ffzero
 from ffzero.cli.ffmpeg_job import FFmpegJob
+from ffzero.cli.journal_rest import rest_told
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.ranges import time_of
 from ffzero.cli.report import plan_fields
@@ -32,7 +33,7 @@ def transcode_chunks(job: FFmpegJob, settings: FFmpegSettings, chunks: dict[str,
         else:
             job.console.line(printable(str(plan)) if "\n" not in str(plan) else str(plan))
         return
-    with TerminalProgress(job.console.stderr) as progress, cancellable() as cancel:
+    with TerminalProgress(job.console.stderr) as progress, cancellable() as cancel, rest_told(job.console, job.output):
         result = ffzero.transcode_video(
             job.source.path,
             job.output,

@@ -19,8 +19,9 @@ from ffzero.extents.rope import Rope
 
 __all__ = ["is_framewise", "joined_pictures", "split_job"]
 
-PART_FRAMES = 240
-"""About how many pictures a part has; a job of fewer than two such parts stays whole."""
+PART_FRAMES = 120
+"""About how many pictures a part has; a job of fewer than two such parts stays whole. Longer ones leave workers idle at
+the end; files are as large, and take as long, with parts of 240."""
 
 _FRAMEWISE = frozenset(
     {"avgblur", "boxblur", "chromahold", "chromakey", "colorbalance", "colorchannelmixer", "colorcontrast"}

@@ -11,6 +11,7 @@ import importlib
 import os
 import pickle
 import shutil
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from ffzero.engines.base import Engine
 from ffzero.errors import EngineError, FFZeroError, UsageError
 from ffzero.ffmpeg.process import Watchdog
 from ffzero.reporting import CancelToken
-from ffzero.storage.failures import output_error
+from ffzero.storage.failures import FULL_ERRNOS, output_error
 from ffzero.storage.outputs import Destination
 
 __all__ = ["Desk", "Unit", "run_units", "work_folder"]
@@ -129,7 +130,8 @@ class _Run:
         advance: Callable[[int], None],
     ) -> None:
         self._engine, self._folder, self._done, self._advance = engine, folder, done, advance
-        self._waiting = deque(units)
+        # The largest first: a long one that is begun last keeps one worker busy and all others idle.
+        self._waiting = deque(sorted(units, key=lambda unit: -unit.parts))
         self._running: dict[Future[Any], Unit] = {}
         self._deaths: Counter[int] = Counter()
         self._idle_deaths = 0
@@ -182,6 +184,8 @@ class _Run:
             return False
         except Exception as error:
             told = error if type(error).__module__.startswith("ffzero.") else getattr(error, "cause", None)  # Ray's
+            if isinstance(error, OSError) and not isinstance(error, FFZeroError) and error.errno in FULL_ERRNOS:
+                told = output_error(error, path=error.filename or tempfile.tempdir)
             if isinstance(told, FFZeroError):
                 raise told.within(unit.name) from error
             raise EngineError(f"{unit.name}: {type(error).__name__}: {error}") from error

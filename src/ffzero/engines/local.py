@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import util
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -40,21 +42,25 @@ def processes(jobs: int) -> Engine:
 def _pool(jobs: int) -> Executor:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(util.get_temp_dir(),))
 
 
-def _begin() -> None:
-    """Prepare a worker: the terminal's Ctrl-C is its parent's to handle, and it does not outlive that."""
+def _begin(folder: str) -> None:
+    """Prepare a worker: the terminal's Ctrl-C is its parent's to handle, and it does not outlive that.
+
+    ``folder`` is where multiprocessing keeps the parent's sockets: a parent that is killed leaves it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, name="ffzero-parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), name="ffzero-parent", daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: str) -> None:
     # The queue's pipe does not tell: each worker holds both of its ends.
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 

@@ -32,7 +32,7 @@ from ffzero.pipelines.joining import Joint, join_graph
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
 from ffzero.storage.outputs import Destination
 
-__all__ = ["code_clip", "command_for", "copies_all", "join_command", "refuse_encrypted"]
+__all__ = ["code_clip", "command_for", "copies_all", "join_command", "refuse_encrypted", "timing_options"]
 
 _MICROSECONDS = 1_000_000
 _TEXT_CODECS = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
@@ -191,7 +191,7 @@ def _plain(clip: Clip, read: _Read, output: str | os.PathLike[str], settings: FF
     start, length = read.trim or (Fraction(0), None)
     has_chapters = bool(Movie(clip.pieces[0].input).info().chapters)
     fields = Seek(input=read.input, skip_s=start, length_s=length).output(settings, has_chapters=has_chapters)
-    fields["options"] |= options | _timing(clip.pieces, output, settings)
+    fields["options"] |= options | timing_options(clip.pieces, output, settings)
     written = Output(path=os.fsdecode(output), maps=tuple(maps), settings=settings, **fields)
     return FFmpegCommand(inputs=(read.input,), outputs=(written,))
 
@@ -202,7 +202,7 @@ def _text_maps(piece: Piece) -> list[str]:
     return [f"0:s:{number}?" for number, track in enumerate(subtitles) if track.codec in _TEXT_CODECS]
 
 
-def _timing(pieces: Sequence[Piece], output: str | os.PathLike[str], settings: FFmpegSettings) -> dict[str, Any]:
+def timing_options(pieces: Sequence[Piece], output: str | os.PathLike[str], settings: FFmpegSettings) -> dict[str, Any]:
     """Return the option that keeps every picture of a source whose frame rate changes.
 
     FFmpeg counts an encoder's time in pictures of the average rate, and drops those that come sooner. Where the rate is
@@ -235,7 +235,7 @@ def _joined(
     filters = settings.filters() if video else []
     graph = join_graph(joints, filters, settings.audio_filters() if audio else [], video=video, audio=audio)
     maps = ("[picture]",) * video + ("[sound]",) * audio
-    timing = _timing(pieces, output, settings) if video else {}
+    timing = timing_options(pieces, output, settings) if video else {}
     written = Output(
         path=os.fsdecode(output), maps=maps, options=timing, settings=settings, graph_video=True, graph_audio=True
     )

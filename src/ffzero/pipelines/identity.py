@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 from ffzero.edits.clip import Clip
 from ffzero.edits.movie import Movie
 from ffzero.edits.pieces import Piece
+from ffzero.edits.rendering import PictureEffect
+from ffzero.edits.sound.rendering import SoundEffect
 from ffzero.errors import SourceChangedError, SourceNotFoundError
 from ffzero.pipelines.processors import FunctionProcessor, Processor
 
@@ -83,8 +86,18 @@ def _pieces_of(source: Any) -> list[dict[str, Any]]:
 
 
 def _piece(piece: Piece) -> dict[str, Any]:
-    names = [*(effect.name for effect in piece.effects), *(effect.name for effect in piece.sound_effects)]
-    return {"path": piece.input.path, "start": _text(piece.start), "end": _text(piece.end), "effects": names}
+    effects = [*map(_effect, piece.effects), *map(_effect, piece.sound_effects)]
+    return {"path": piece.input.path, "start": _text(piece.start), "end": _text(piece.end), "effects": effects}
+
+
+def _effect(effect: PictureEffect | SoundEffect) -> str:
+    """Return what an effect is as text: its name, when and how it is done, and the code of its functions."""
+    given = [getattr(effect, field.name) for field in dataclasses.fields(effect)]
+    mapping = getattr(effect, "map", None)
+    if mapping is not None:
+        given += [getattr(mapping, field.name) for field in dataclasses.fields(mapping)]
+    told = [_code_digest(value) if callable(value) else _plain(value) for value in given]
+    return f"{effect.name} {hashlib.sha256(repr(told).encode()).hexdigest()[:16]}"
 
 
 def _text(time: Fraction | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ffzero.edits.clip import Clip
 from ffzero.edits.movie import Movie
 from ffzero.edits.pieces import Piece
-from ffzero.engines.base import Engine
+from ffzero.engines.base import Engine, check_jobs
 from ffzero.engines.journal import ChunkRecord, Journal
 from ffzero.engines.opening import EngineLike, open_engine
 from ffzero.errors import ChunkError, FFZeroError, OutputError, SourceChangedError, UsageError
@@ -79,6 +79,8 @@ def process_stream(
     """
     began = time.perf_counter()
     processors = _processors(stages)
+    if engine == "threads":  # what they are without an engine; functions need no name then
+        engine, jobs = None, check_jobs(jobs)
     sources = [source] if isinstance(source, str | os.PathLike | Clip | Movie) else source
     if not isinstance(sources, Sequence):
         raise UsageError("a stream that can be taken up again is of a list", found=type(source).__name__)

@@ -71,6 +71,7 @@ def settle(
         return None, {**facts, "dropped": True}
     own = chunk.segment.output
     if own is not None and isinstance(chunk.value, str | os.PathLike) and _same_path(chunk.value, own):
+        _ = as_segment(own).duration  # what is none of ours is told now, not when all else is done
         return os.fspath(own), facts
     segment = _as_segment(chunk.value, settings)
     if _is_copied(segment):

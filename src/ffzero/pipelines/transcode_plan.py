@@ -108,7 +108,7 @@ def plan_transcode(
     assert movie.media is not None and movie.media.main_video is not None
     least = parse_time(_CHUNK_S if chunk_s is None else chunk_s)
     track, (start, end) = movie.media.main_video, movie.media.range
-    bounds = [start]
+    bounds = [max(start, Fraction(0))]  # of a first picture that is shown in part FFmpeg sees that part
     for key in movie.keyframes():
         if key - bounds[-1] >= least and end - key >= least / 2:
             bounds.append(key)
@@ -150,6 +150,9 @@ def _why_whole(movie: Movie, output: str | os.PathLike[str], settings: FFmpegSet
     found = media.track_range(media.main_video)
     if found is None or found[0] != media.range[0]:
         return "pictures begin after the sound"
+    keys = media.main_video.table.sync_candidates()
+    if keys is not None and (not len(keys) or keys[0]):
+        return "the pictures do not begin with a key picture"
     if settings.fps is not None:
         return "the frame rate is changed"
     named = {key.partition(":")[0] for key in settings.extra_args}
