@@ -59,6 +59,19 @@ def test_colours_are_coded_as_they_are_tagged(tmp_path: Path, height: int, matri
     assert np.abs(frame.array.astype(int) - red).max() <= 4
 
 
+def test_alpha_is_kept_where_the_encoder_takes_it(tmp_path: Path) -> None:
+    alpha = np.full((48, 64, 1), 100, np.uint8)
+    alpha[:24] = 255
+    settings = ffzero.FFmpegSettings(video_codec=ffzero.FFmpegCodec.PRORES)
+    with ffzero.Writer(tmp_path / "out.mov", size=(64, 48), fps=25, format="rgba", settings=settings) as writer:
+        for picture in pictures(3):
+            writer.write(np.concatenate([picture, alpha], axis=2))
+    found = ffzero.open(tmp_path / "out.mov").frame_at(0, format="rgba").array[..., 3]
+    assert np.abs(found.astype(int) - alpha[..., 0]).max() <= 2
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].codec_context.profile == "4444"
+
+
 def test_like_takes_size_clock_times_and_sound(tmp_path: Path) -> None:
     movie = ffzero.open(file_of("h264_open_gop.mp4"))
     with ffzero.Writer(tmp_path / "out.mp4", like=movie, settings=FAST, audio="copy") as writer:

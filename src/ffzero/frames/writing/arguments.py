@@ -22,11 +22,13 @@ _MOST_SOUND_RATE = 768_000
 _MOST_CHANNELS = 64
 
 
-def quiet_options(choice: CodingChoice) -> dict[str, str]:
+def quiet_options(choice: CodingChoice, pixel_format: str) -> dict[str, str]:
     """Return the options of the encoder as libavcodec knows them, x265's without what it writes to the terminal."""
     options = dict(choice.video_options)
     if choice.video == "mjpeg" and "q" in options:  # the program's word for a fixed quantizer
         options |= {"flags": "+qscale", "global_quality": str(round(float(options.pop("q")) * _QP_TO_LAMBDA))}
+    if choice.video == "prores_ks" and "444" in pixel_format and options.get("profile") == "hq":
+        options["profile"] = "4444"  # the settings' own choice holds neither full chroma nor alpha
     if choice.video == "libx265" and "log-level" not in options.get("x265-params", ""):
         options["x265-params"] = ":".join(filter(None, (options.get("x265-params"), "log-level=none")))
     return options

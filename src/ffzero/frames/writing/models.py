@@ -24,6 +24,8 @@ Like = Movie | Clip | str | os.PathLike[str] | None
 _HIGH_DEFINITION_LINES = 720
 _UNSPECIFIED = 2
 _DEFAULT_FPS = Fraction(25)
+_ALPHA = ("yuva420p", "yuva444p10le", "yuva444p", "gbrap", "rgba", "bgra")
+"""What keeps the alpha of arrays, where the encoder takes it."""
 _SMALL_CLOCKS = frozenset({"mpeg4", "mpeg2video", "mpeg1video"})
 
 
@@ -169,9 +171,12 @@ def _pixel_format(choice: CodingChoice, source: str | None, array_format: str) -
             )
         return choice.pixel_format
     wanted = source.replace("yuvj", "yuv") if source is not None else None
+    plain = video_format("rgb24" if array_format == "yuv" else array_format)
+    see_through = any(part.is_alpha for part in plain.components)
+    if see_through and not (wanted in names and any(part.is_alpha for part in video_format(str(wanted)).components)):
+        wanted = next((name for name in _ALPHA if name in names), wanted)
     if wanted in names and wanted is not None:
         return wanted
-    plain = video_format("rgb24" if array_format == "yuv" else array_format)
     deep = source is not None and max(part.bits for part in video_format(source).components) > 8
     deep = deep or max(part.bits for part in plain.components) > 8
     order = ["yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p"] if deep else ["yuv420p", "yuvj420p"]

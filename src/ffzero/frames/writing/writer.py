@@ -249,7 +249,8 @@ class Writer:
         choice = self._choice
         assert choice.video is not None
         try:
-            stream = self._container.add_stream(choice.video, rate=model.fps, options=quiet_options(choice))
+            options = quiet_options(choice, model.pixel_format)
+            stream = self._container.add_stream(choice.video, rate=model.fps, options=options)
         except (ValueError, FFmpegError) as error:
             raise UnsupportedError(f"{choice.video} cannot be written to {self._muxer} here: {error}") from error
         os.environ.setdefault("SVT_LOG", "0")  # the only way to keep SVT-AV1 from writing to the terminal
