@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import settings
 
 from ffzero.containers import columns, run_table
 from ffzero.containers.isobmff import chunk_boxes, moved_table, sample_table, search
+from support.h264_tracks import X264, Track, read_track
+from support.media import ffmpeg_exe
 
 # Machines that run tests are busy; pytest's own time-outs catch what hangs.
 settings.register_profile("ffzero", deadline=None)
@@ -27,3 +31,19 @@ def blocks(request: pytest.FixtureRequest) -> Iterator[int]:
         if request.param < 1024:  # else they are looked up in expanded columns
             patch.setattr(sample_table, "_SMALL_SAMPLES", -1)
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def x264(tmp_path_factory: pytest.TempPathFactory) -> functools._lru_cache_wrapper[Track]:
+    """Return a function that gives the track which x264 makes by the recipe of a name."""
+
+    @functools.cache
+    def make(name: str) -> Track:
+        options, parameters = X264[name]
+        path = tmp_path_factory.mktemp("x264") / "a.mp4"
+        source = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=3.2"]
+        codec = ["-c:v", "libx264", "-preset", "fast", *options.split(), "-x264-params", parameters]
+        subprocess.run([ffmpeg_exe(), "-v", "error", *source, *codec, str(path)], check=True, timeout=60)
+        return read_track(path)
+
+    return make
