@@ -104,6 +104,24 @@ def test_gstreamer_decodes_a_rendered_join(name: str, tmp_path: Path) -> None:
     assert len(found.picture_times) == count
 
 
+TAILS = ("rotated_hdr_video.mov", "sample_edit_list.mp4", "video-h265.mp4")
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_gstreamer_shows_a_rendered_end(name: str, tmp_path: Path) -> None:
+    need(GSTREAMER)
+    path = {item.name: item.path() for item in media.real_media()}.get(name)
+    if path is None:
+        pytest.skip("needs FFZERO_MEDIA")
+    with ffzero.open(path) as movie:
+        length = min(movie.duration - movie.start, Fraction(5))
+        start, end = (movie.start + length * part for part in (Fraction(31, 100), Fraction(77, 100)))
+        result = movie[start:end].write(tmp_path / path.name, boundary="render")
+    found = gstreamer(tmp_path / path.name)
+    assert not found.complaints - gstreamer(path).complaints
+    assert len(found.picture_times) == result.frames_copied + result.frames_rendered
+
+
 @pytest.fixture
 def browser() -> Iterator[Chromium]:
     """A browser for one test: one that got stuck, or answers late, is nobody else's."""

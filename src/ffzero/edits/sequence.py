@@ -146,7 +146,8 @@ def _parts_from(
 
     Where that is too early for what a later take reorders, composition offsets come out negative. FFmpeg shows the
     first picture of a cut track too early then, or finds fault, and an edit cannot start before 0: the offsets are to
-    be made positive by a later ``media_time``.
+    be made positive by a later ``media_time``. Rendered pictures are decoded that much before they are shown too, where
+    there is room: GStreamer leaves out samples whose decoding time is not before the end of what is shown.
     """
     first = placed[0]
     parts: list[Part] = []
@@ -155,7 +156,8 @@ def _parts_from(
         wanted_pts = media_time + to_ticks(item.at_s - first.at_s, timescale, Rounding.NEAREST)
         own_lead = item.take.lead(timescale)
         below = min(0, table.composition_range[0])
-        dts = _after(parts, wanted_pts - leads[number] + below, end_dts) if number else 0
+        lead = max(leads[number], media_time) if isinstance(item.take, Rendered) else leads[number]
+        dts = _after(parts, wanted_pts - lead + below, end_dts) if number else 0
         literal = item.take.rope if isinstance(item.take, Rendered) else None
         table = table.with_composition_shift(wanted_pts - own_lead - dts)
         parts.append(Part(piece=item.piece, table=table, literal=literal, instead_of=_instead_of(item.take)))
