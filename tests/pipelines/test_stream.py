@@ -185,6 +185,8 @@ def test_two_at_once_and_outputs_in_the_way_are_refused(folder: Path) -> None:
         ffzero.process_stream("in.mp4", "in.mp4", same, overwrite=True)
     with pytest.raises(UsageError, match="list"):
         ffzero.process_stream(iter(["in.mp4"]), "other.mp4", same)
+    with pytest.raises(UsageError, match="at least one worker"):
+        ffzero.process_stream("in.mp4", "other.mp4", same, jobs=0)
     assert left(folder) == []
 
 

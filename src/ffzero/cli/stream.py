@@ -129,12 +129,16 @@ def stream(
                 reporter=reporter,
                 cancel=cancel,
             )
+    _report(console, result, reporter.peak_bytes)
+
+
+def _report(console: Console, result: ffzero.StreamResult, memory_bytes: int | None) -> None:
     if console.json_wanted:
-        console.object({**result.to_dict(), "memory_bytes": reporter.peak_bytes})
+        console.object({**result.to_dict(), "memory_bytes": memory_bytes})
         return
     head, *costs = summary(replace(result, segments=()))
     console.line(head)
-    console.lines([*_chunk_lines(result, reporter.peak_bytes), *costs])
+    console.lines([*_chunk_lines(result, memory_bytes), *costs])
 
 
 def _chunk_size(text: str | None, by: str) -> Fraction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ffzero.edits.clip import Clip
@@ -78,12 +78,7 @@ def process_stream(
     chunk and time, ``JournalMismatchError``, ``OutputBusyError``, and as ``Clip.write`` does.
     """
     began = time.perf_counter()
-    processors = _processors(stages)
-    if engine == "threads":  # what they are without an engine; functions need no name then
-        engine, jobs = None, check_jobs(jobs)
-    sources = [source] if isinstance(source, str | os.PathLike | Clip | Movie) else source
-    if not isinstance(sources, Sequence):
-        raise UsageError("a stream that can be taken up again is of a list", found=type(source).__name__)
+    processors, sources = _processors(stages), _listed(source)
     _check_output(output, sources, overwrite=overwrite)
     segments = generate_video_segments(
         source,
@@ -96,38 +91,57 @@ def process_stream(
         stop=stop,
     )
     files = Sources(sources, grows=follow)
-    job = {
-        "source": files.identity,
-        "chunks": {"size": str(chunk_size), "by": by, "at_keyframes": at_keyframes, "follow": follow},
-        "stages": [stage_identity(stage) for stage in processors],
-        "settings": None if settings is None else repr(settings),
-        "audio": audio,
-        "suffix": os.path.splitext(os.fspath(output))[1],
-    }
-    with Journal.open(output, job, restart=restart) as journal, contextlib.ExitStack() as stack:
-        workers = None if engine is None else stack.enter_context(_engine(engine, jobs))
-        run = _Run(
-            journal, queue_bytes=queue_bytes, cancel=cancel, jobs=(jobs or 1) if workers is None else workers.workers
-        )
+    chunks = {"size": str(chunk_size), "by": by, "at_keyframes": at_keyframes, "follow": follow}
+    job = _identity(files, chunks, processors, settings, audio, output)
+    with Journal.open(output, job, restart=restart) as journal, _workers(engine, jobs) as (workers, count):
+        run = _Run(journal, queue_bytes=queue_bytes, cancel=cancel, jobs=count)
         run.add_stages(processors, settings, workers)
         found = run.through(_checked(segments, files), on_error, StreamProgress(reporter, sources, follow=follow))
         if all(record.facts.get("dropped") for record in found.values()) and not run.failed:
             journal.discard()
-        joined = _joined(found.values(), [os.path.abspath(os.fspath(source))] if follow else [])  # type: ignore[arg-type]
+        joined = _joined(found.values(), [os.path.abspath(one) for one in sources if follow])
         result = joined.write(output, audio=audio, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
         journal.discard()
     stats = run.pipeline.get_stats()
     return stream_result(result, found, stats, resumed=run.resumed, elapsed_s=time.perf_counter() - began)
 
 
+def _identity(
+    files: Sources,
+    chunks: Mapping[str, Any],
+    processors: Iterable[Processor],
+    settings: FFmpegSettings | None,
+    audio: str | None,
+    output: str | os.PathLike[str],
+) -> dict[str, Any]:
+    """Return all that decides what the output holds: jobs that differ in it are different jobs."""
+    return {
+        "source": files.identity,
+        "chunks": chunks,
+        "stages": [stage_identity(stage) for stage in processors],
+        "settings": None if settings is None else repr(settings),
+        "audio": audio,
+        "suffix": os.path.splitext(os.fspath(output))[1],
+    }
+
+
 @contextlib.contextmanager
-def _engine(engine: EngineLike, jobs: int | None) -> Iterator[Engine]:
-    """Lend an engine; one that was opened for this job ends with it."""
-    if isinstance(engine, Engine):
-        yield engine
-        return
-    with open_engine(engine, jobs) as opened:
-        yield opened
+def _workers(engine: EngineLike | None, jobs: int | None) -> Iterator[tuple[Engine | None, int]]:
+    """Lend an engine, ``None`` for this process, and say how many work; one opened for this job ends with it."""
+    if engine is None or engine == "threads":  # what stages are on without an engine; functions need no name then
+        yield None, 1 if engine is None and jobs is None else check_jobs(jobs)
+    elif isinstance(engine, Engine):
+        yield engine, engine.workers
+    else:
+        with open_engine(engine, jobs) as opened:
+            yield opened, opened.workers
+
+
+def _listed(source: SegmentSource) -> Sequence[Any]:
+    sources = [source] if isinstance(source, str | os.PathLike | Clip | Movie) else source
+    if not isinstance(sources, Sequence):
+        raise UsageError("a stream that can be taken up again is of a list", found=type(source).__name__)
+    return sources
 
 
 def _processors(stages: StageLike | Iterable[StageLike]) -> list[Processor]:
