@@ -45,7 +45,11 @@ class Scale:
 
 FULL = Scale(
     name="full",
-    pictures=(Picture(size="1920x1080", megabits=20), Picture(size="1920x1080", megabits=8)),
+    pictures=(  # 3.6 GB are 23 minutes of a camera, two hours of a film, an hour of a stream
+        Picture(size="1920x1080", megabits=20),
+        Picture(size="1920x1080", megabits=4),
+        Picture(size="1920x1080", megabits=8),
+    ),
     long_bytes=3_600_000_000,
     parts=100,
     part_s=10,

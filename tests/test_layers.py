@@ -19,7 +19,7 @@ SRC = Path(__file__).parent.parent / "src"
 # Each layer may import the ones before it and itself, except that modules of one entry's different names may not
 # import each other: ffmpeg and frames, cli and web stand side by side.
 LAYERS = (
-    ("errors", "timebase", "reporting"),
+    ("errors", "timebase", "reporting", "values"),
     ("extents",),
     ("storage",),
     ("containers",),
@@ -33,7 +33,7 @@ LAYERS = (
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-ROOTS = {"errors", "timebase", "reporting"}
+ROOTS = {"errors", "timebase", "reporting", "values"}
 HEAVY = {"av", "click", "imageio_ffmpeg", "numpy", "rich"}
 
 

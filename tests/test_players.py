@@ -13,6 +13,7 @@ import pytest
 
 import ffzero
 from support import media
+from support.encoding import ffmpeg
 from support.oracle import Frame, decode, describe
 from support.players import CHROMIUM, GSTREAMER, THUMB, Chromium, gstreamer, need
 from support.verdict import expected_frames
@@ -104,7 +105,9 @@ def test_gstreamer_decodes_a_rendered_join(name: str, tmp_path: Path) -> None:
     assert len(found.picture_times) == count
 
 
-TAILS = ("rotated_hdr_video.mov", "sample_edit_list.mp4", "video-h265.mp4")
+TAILS = (
+    "rotated_hdr_video.mov", "sample_edit_list.mp4", "sample_edit_list_no_sync_frame_before_edit.mp4", "video-h265.mp4",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TAILS)
@@ -120,6 +123,21 @@ def test_gstreamer_shows_a_rendered_end(name: str, tmp_path: Path) -> None:
     found = gstreamer(tmp_path / path.name)
     assert not found.complaints - gstreamer(path).complaints
     assert len(found.picture_times) == result.frames_copied + result.frames_rendered
+
+
+DEEP = "-c:v libx265 -preset ultrafast -tag:v hvc1 -pix_fmt yuv420p -x265-params"
+DEEP += " log-level=none:keyint=32:min-keyint=32:bframes=8:b-adapt=0:rc-lookahead=20:scenecut=0"
+
+
+def test_gstreamer_shows_a_rendered_cut_shorter_than_the_reordering(tmp_path: Path) -> None:
+    need(GSTREAMER)
+    source, output = tmp_path / "deep.mp4", tmp_path / "cut.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2", *DEEP.split(), source)
+    with ffzero.open(source) as movie:
+        movie[Fraction(30, 25) : Fraction(34, 25)].write(output, boundary="render")
+    found = gstreamer(output)
+    assert not found.complaints - gstreamer(source).complaints
+    assert len(found.picture_times) == 4
 
 
 @pytest.fixture

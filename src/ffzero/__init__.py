@@ -12,24 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what type checkers take for true; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
-    from ffzero.api import (
-        AudioBlock,
-        Clip,
-        Frame,
-        FrameBatch,
-        Movie,
-        Plan,
-        StreamResult,
-        Verification,
-        concat,
-        concat_videos,
-        crossfade,
-        cut_video,
-        open,
-        process_stream,
-        transcode_video,
-        verify,
-    )
+    from ffzero.api import AudioBlock, Clip, Frame, FrameBatch, Movie, Plan, Verification, crossfade, open, verify
     from ffzero.engines.base import Engine
     from ffzero.engines.opening import open_engine
     from ffzero.errors import (
@@ -80,6 +63,7 @@ if TYPE_CHECKING:
         VideoConcatProcessor,
         VideoCutProcessor,
     )
+    from ffzero.pipelines.jobs import concat_videos, cut_video, transcode_video
     from ffzero.pipelines.pipeline import ProcessingMode, StreamingPipeline, ZeroCopyPipeline
     from ffzero.pipelines.processors import (
         CompositeProcessor,
@@ -89,8 +73,9 @@ if TYPE_CHECKING:
         Processor,
         TransformProcessor,
     )
-    from ffzero.pipelines.segments import Segment, generate_video_segments
+    from ffzero.pipelines.segments import Segment, concat, generate_video_segments
     from ffzero.pipelines.stages import ErrorPolicy, Retry
+    from ffzero.pipelines.stream import StreamResult, process_stream
     from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
 
 __version__ = "0.1.0"
@@ -207,6 +192,9 @@ _HOMES = {
     "TranscodeProcessor": "pipelines.ffmpeg_processors",
     "VideoConcatProcessor": "pipelines.ffmpeg_processors",
     "VideoCutProcessor": "pipelines.ffmpeg_processors",
+    "concat_videos": "pipelines.jobs",
+    "cut_video": "pipelines.jobs",
+    "transcode_video": "pipelines.jobs",
     "ProcessingMode": "pipelines.pipeline",
     "StreamingPipeline": "pipelines.pipeline",
     "ZeroCopyPipeline": "pipelines.pipeline",
@@ -217,9 +205,12 @@ _HOMES = {
     "Processor": "pipelines.processors",
     "TransformProcessor": "pipelines.processors",
     "Segment": "pipelines.segments",
+    "concat": "pipelines.segments",
     "generate_video_segments": "pipelines.segments",
     "ErrorPolicy": "pipelines.stages",
     "Retry": "pipelines.stages",
+    "StreamResult": "pipelines.stream",
+    "process_stream": "pipelines.stream",
     "CancelToken": "reporting",
     "ProgressEvent": "reporting",
     "WriteResult": "reporting",

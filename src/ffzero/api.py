@@ -1,4 +1,7 @@
-"""What users import: the same names from ``ffzero`` itself."""
+"""Movies and clips as users import them from ``ffzero`` itself, with what the layers between hand each other.
+
+Streams and the jobs on paths are not here: a cut would load them for nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,6 @@ from ffzero.edits.rendering import Renderer, use_engines, use_renderer
 from ffzero.frames.programs import FilterProgram, use_filter_program
 from ffzero.frames.render import PyAVRenderer
 from ffzero.frames.writing.choices import CodingChoice, use_coding_choices
-from ffzero.pipelines.jobs import concat_videos, cut_video, transcode_video
-from ffzero.pipelines.segments import concat
-from ffzero.pipelines.stream import StreamResult, process_stream
 from ffzero.reporting import WriteResult
 
 __all__ = [
@@ -30,17 +30,11 @@ __all__ = [
     "FrameBatch",
     "Movie",
     "Plan",
-    "StreamResult",
     "Verification",
     "WriteResult",
-    "concat",
-    "concat_videos",
     "crossfade",
-    "cut_video",
     "open",
     "open_movie",
-    "process_stream",
-    "transcode_video",
     "verify",
 ]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.errors import CancelledError
+from ffzero.values import dataclass
 
 __all__ = ["CancelToken", "CopyReport", "ProgressEvent", "Reporter", "WriteResult", "no_report"]
 

@@ -1,4 +1,4 @@
-"""Players that are not FFmpeg: GStreamer's qtdemux and Chromium, both as Debian packs them.
+"""Players that are not FFmpeg: GStreamer's qtdemux, Chromium and libde265 (a decoder), all as Debian packs them.
 
 Each is installed on request only: as root, with ``FFZERO_INSTALL=1`` or in continuous integration (``CI=true``).
 """
@@ -27,7 +27,7 @@ import pytest
 
 from support.oracle import describe
 
-__all__ = ["CHROMIUM", "GSTREAMER", "THUMB", "Chromium", "GstRun", "gstreamer", "need"]
+__all__ = ["CHROMIUM", "GSTREAMER", "LIBDE265", "THUMB", "Chromium", "GstRun", "gstreamer", "need"]
 
 GSTREAMER = {
     "gst-launch-1.0": (
@@ -38,6 +38,7 @@ GSTREAMER = {
     )
 }
 CHROMIUM = {"chromium": ("chromium",)}
+LIBDE265 = {"libde265-dec265": ("libde265-examples",)}
 INSTALL_TIMEOUT_S = 500
 ANSWER_TIMEOUT_S = 45
 THUMB = (64, 36)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import av
 import imageio_ffmpeg  # type: ignore[import-untyped]  # it ships no types
 
 from ffzero.errors import FFZeroError
+from ffzero.values import dataclass
 
 __all__ = ["Comparison", "compare", "ffmpeg", "ffmpeg_concat", "ffmpeg_cut", "make_sample", "shown_times"]
 

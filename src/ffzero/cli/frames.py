@@ -6,7 +6,6 @@ import os
 import time as clock_of_system
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from ffzero.cli.signals import cancellable
 from ffzero.cli.text import byte_count, clock, count, printable, seconds
 from ffzero.errors import FFZeroError, OutputError, TimeRangeError, UsageError
 from ffzero.reporting import CancelToken, ProgressEvent, WriteResult
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.api import Movie

@@ -9,7 +9,6 @@ import click
 
 from ffzero.cli.console import Console
 from ffzero.cli.engine import workers
-from ffzero.cli.plan_picture import plan_picture
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.proof import NO_PROOF, Proof, verification_lines
 from ffzero.cli.report import plan_fields, summary
@@ -68,6 +67,8 @@ def execute(
             console.object(plan_fields(plan.to_dict(), output))
         else:
             if console.stdout.isatty():
+                from ffzero.cli.plan_picture import plan_picture
+
                 console.lines(
                     plan_picture(plan.to_dict(), width=console.width, blocks=console.blocks, colour=console.colour)
                 )

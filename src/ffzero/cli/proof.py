@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +11,7 @@ import click
 from ffzero.cli.draw import columns
 from ffzero.cli.text import printable
 from ffzero.errors import UsageError
+from ffzero.values import dataclass
 
 __all__ = ["NO_PROOF", "Proof", "proof_options", "verification_lines"]
 

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ffzero.containers.libav import open_errors
 from ffzero.errors import SourceError, SourceNotFoundError, TimeRangeError, UnsupportedError, UsageError
 from ffzero.ffmpeg.model import PROTOCOLS, file_url
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from av.container import InputContainer

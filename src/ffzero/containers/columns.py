@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["BLOCK_ROWS", "Column", "Origin", "Stored", "Window", "frozen"]
 
@@ -211,9 +211,11 @@ class Column:
             begin = self._ends[number] - (window.stop - window.first)
             if begin >= stop or first >= stop:
                 return
-            yield window._replace(
-                first=window.first + max(0, first - begin), stop=window.stop - max(0, self._ends[number] - stop)
-            )
+            if first <= begin and self._ends[number] <= stop:
+                yield window
+            else:
+                low, high = max(0, first - begin), max(0, self._ends[number] - stop)
+                yield window._replace(first=window.first + low, stop=window.stop - high)
 
     def rows(self, first: int = 0, stop: int | None = None) -> np.ndarray:
         """Return rows ``[first, stop)`` as a new int64 array."""

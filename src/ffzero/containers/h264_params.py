@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.containers.h264 import H264NalType
 from ffzero.containers.vui import Timing, VideoSignal, read_h264_hrd, read_timing, read_video_signal
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["H264Pps", "H264Sps", "H264Vui", "parse_h264_pps", "parse_h264_sps"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ffzero.containers.h264_params import H264Sps
 from ffzero.containers.h264_slice_header import Marking, SliceHeader
+from ffzero.values import dataclass
 
 __all__ = ["Effect", "ReferencePictures"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.containers.h264 import H264NalType, SliceType
 from ffzero.containers.h264_params import H264Pps, H264Sps
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["Marking", "SliceHeader", "slice_header", "slice_pps_id"]
 

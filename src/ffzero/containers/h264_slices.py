@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.containers.h264 import H264NalType
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
@@ -18,6 +18,7 @@ from ffzero.containers.h264_slice_data import with_marking, with_nal_units
 from ffzero.containers.h264_slice_header import Marking, SliceHeader, slice_header, slice_pps_id
 from ffzero.containers.nal_units import NalSpan, iter_length_prefixed
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["SliceHeader", "holds_one_field", "slice_header", "stale_window", "without_stale_markings"]
 

@@ -9,7 +9,7 @@ SPS. Then nothing changes at the joint, and picture order counts are chosen such
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ffzero.containers.bits import BitReader, bit_string, escape, exp_golomb, signed_exp_golomb, unescape
 from ffzero.containers.h264 import H264NalType
@@ -19,6 +19,7 @@ from ffzero.containers.h264_slice_data import join_slice, marking_bits, with_nal
 from ffzero.containers.h264_slice_header import SliceHeader, slice_header, slice_pps_id
 from ffzero.containers.nal_units import NalSpan, iter_length_prefixed, iter_sei_messages
 from ffzero.errors import InvalidDataError, UnsupportedError
+from ffzero.values import dataclass
 
 __all__ = [
     "Guests",

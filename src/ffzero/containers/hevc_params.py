@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.containers.hevc import HevcNalType, nal_header
 from ffzero.containers.vui import Timing, VideoSignal, read_timing, read_video_signal
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["HevcPps", "HevcSps", "HevcVps", "HevcVui", "parse_hevc_pps", "parse_hevc_sps", "parse_hevc_vps"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ffzero.errors import UsageError
+from ffzero.values import dataclass
 
 __all__ = ["MAX_SAMPLES", "SampleIndex"]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.errors import InvalidDataError, TruncatedError
+from ffzero.values import dataclass
 
 __all__ = [
     "AccessUnit",

@@ -214,7 +214,11 @@ class Runs:
         number = max(0, bisect_right(self._starts, first) - 1)
         while first < stop and number < len(self.windows) and self._starts[number] < stop:
             window, start, end = self.windows[number], self._starts[number], self._starts[number + 1]
-            yield window._replace(first=window.first + max(0, first - start), stop=window.stop - max(0, end - stop))
+            if first <= start and end <= stop:
+                yield window
+            else:
+                low, high = max(0, first - start), max(0, end - stop)
+                yield window._replace(first=window.first + low, stop=window.stop - high)
             number += 1
 
     def expand(self, first: int = 0, stop: int | None = None) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ffzero.containers.bits import BitReader
+from ffzero.values import dataclass
 
 __all__ = ["Timing", "VideoSignal", "read_h264_hrd", "read_timing", "read_video_signal"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ffzero.containers.isobmff.metadata import (
     NeroChapter,
@@ -24,6 +24,7 @@ from ffzero.edits.sound.joined import has_coded_sound, lay_joined_sound
 from ffzero.edits.takes import Take
 from ffzero.extents.rope import Extent, Rope
 from ffzero.timebase import Rounding, common_timescale, rescale
+from ffzero.values import dataclass
 
 __all__ = ["Assembly", "assemble"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -16,6 +15,7 @@ from ffzero.containers.isobmff.codec_config import parse_esds
 from ffzero.containers.isobmff.sample_entry import Colour, SampleEntry
 from ffzero.containers.vui import VideoSignal
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["Fact", "coding_facts", "colour_of"]
 

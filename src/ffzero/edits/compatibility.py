@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ffzero.containers.isobmff.sample_entry import Colour, SampleEntry
 from ffzero.edits.track_matching import TrackKey, TrackMatch, match_tracks
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.edits.coding_facts import Fact

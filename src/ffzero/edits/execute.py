@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import IO, Any
 
@@ -26,6 +26,7 @@ from ffzero.extents.reader import RopeReader
 from ffzero.extents.rope import Rope
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult, no_report
 from ffzero.storage.sinks import FileSink
+from ffzero.values import dataclass
 
 __all__ = ["open_clip", "plan_clip", "rope_of", "write_clip"]
 

@@ -7,13 +7,14 @@ layer above hands in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
 
 from ffzero.errors import UsageError
+from ffzero.values import dataclass
 
 __all__ = ["AudioBlock", "Form", "Frame", "FrameBatch", "Line"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ffzero.containers.detect import detect
 from ffzero.edits.media import Media
 from ffzero.errors import SourceError, UnsupportedError
 from ffzero.storage.local import LocalSource
+from ffzero.values import dataclass
 
 __all__ = ["Input", "open_input", "require_media"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
@@ -12,6 +11,7 @@ from ffzero.edits.rendering import PictureEffect
 from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.rendering import SoundEffect
 from ffzero.edits.takes import Take
+from ffzero.values import dataclass
 
 __all__ = ["Layout", "PieceLayout", "PieceRequest", "TrackLayout"]
 

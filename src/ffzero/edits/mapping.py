@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from ffzero.errors import UsageError
+from ffzero.values import dataclass
 
 __all__ = ["MapFormat", "MapFunction", "PictureMap", "Window", "picture_map"]
 

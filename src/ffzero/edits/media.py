@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
@@ -13,6 +13,7 @@ from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.nal import AccessUnit, RandomAccess, classify_access_unit, starts_closed
 from ffzero.errors import FFZeroError, InvalidDataError
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["Media", "Role", "Unreachable"]
 

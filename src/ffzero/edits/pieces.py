@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.edits.inputs import Input
 from ffzero.edits.rendering import PictureEffect
 from ffzero.edits.sound.rendering import SoundEffect
+from ffzero.values import dataclass
 
 __all__ = ["Piece"]
 

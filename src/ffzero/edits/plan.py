@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ffzero.edits.plan_drawing import plan_html, plan_svg
 from ffzero.errors import RenderRequiredError
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["Boundary", "Copy", "Plan", "Render", "Segment"]
 
@@ -181,10 +180,14 @@ class Plan:
 
     def to_svg(self, *, width: int = 900) -> str:
         """Return the plan as a picture, one SVG element: each track a bar, what of it is copied, what is coded anew."""
+        from ffzero.edits.plan_drawing import plan_svg
+
         return plan_svg(self.to_dict(), width=width)
 
     def _repr_html_(self) -> str:
         """Show the picture and the explanation in a notebook."""
+        from ffzero.edits.plan_drawing import plan_html
+
         return plan_html(self.to_dict(), str(self))
 
     def __str__(self) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["Bar", "Lane", "lanes", "plan_html", "plan_svg"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol, overload
 
@@ -18,6 +17,7 @@ from ffzero.edits.slicing import duration_of
 from ffzero.errors import TimeRangeError, UnsupportedError, UsageError
 from ffzero.reporting import CancelToken, Reporter, no_report
 from ffzero.timebase import TimeLike, format_time, parse_time
+from ffzero.values import dataclass
 
 __all__ = [
     "FrameReader",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from ffzero.containers.isobmff.model import Track
 from ffzero.edits.media import Media, Unreachable
 from ffzero.errors import FFZeroError
+from ffzero.values import dataclass
 
 __all__ = ["by_reference", "named_track"]
 

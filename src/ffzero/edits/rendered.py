@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from ffzero.edits.coded_samples import CodedSamples
 from ffzero.edits.rendering import CodedPictures, PictureJob
 from ffzero.extents.rope import Rope
 from ffzero.timebase import Rounding, rescale
+from ffzero.values import dataclass
 
 __all__ = ["Rendered"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from ffzero.edits.references import by_reference, named_track
 from ffzero.edits.sound.rendering import CodedSound, SoundJob
 from ffzero.errors import RenderRequiredError
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = [
     "Blend",

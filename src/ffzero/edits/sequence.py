@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,11 +18,13 @@ from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import TimecodeFormat
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
+from ffzero.edits.coded_tail import decoded_before, without_surplus
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.takes import Take
 from ffzero.extents.rope import Rope
 from ffzero.timebase import Rounding, rescale, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["Laid", "Part", "Placed", "StandsFor", "lay_cues", "lay_pictures", "lay_sound", "lay_timecode"]
 
@@ -107,6 +109,10 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     shown = to_ticks(last.at_s - first.at_s, timescale, Rounding.NEAREST)
     shown += _ticks(last.take, last.take.media_stop - last.take.media_start, timescale)
     empty = to_ticks(first.at_s, timescale, Rounding.NEAREST)
+    if any(isinstance(item.take, Rendered) for item in placed):
+        within, surplus = without_surplus(decoded_before([part.table for part in parts], shown))
+        media_time -= surplus
+        parts = [replace(part, table=table) for part, table in zip(parts, within, strict=True)]
     split = [new for item, part in zip(placed, parts, strict=True) for new in _with_rewritten(part, item.rewritten)]
     return Laid(parts=tuple(split), timescale=timescale, media_time=media_time, shown_ticks=shown, empty_ticks=empty)
 

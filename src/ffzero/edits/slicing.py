@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ from ffzero.edits.inputs import Input
 from ffzero.edits.pieces import Piece
 from ffzero.errors import TimeRangeError
 from ffzero.timebase import TimeLike, format_time, parse_time
+from ffzero.values import dataclass
 
 __all__ = ["PlacedPiece", "duration_of", "place_pieces", "slice_pieces"]
 

@@ -7,7 +7,7 @@ complete. Nothing is hidden then, and only the groups of pictures that a boundar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -23,6 +23,7 @@ from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import PictureEffect, PictureJob, Target
 from ffzero.edits.takes import Take, usual_duration
 from ffzero.timebase import TOLERANCE, Rounding, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["blank", "is_open", "recoded", "spliced"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.nal import RandomAccess
 from ffzero.containers.runs import Runs, frozen
 from ffzero.timebase import Rounding, rescale
+from ffzero.values import dataclass
 
 __all__ = ["Take", "usual_duration"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+
+from ffzero.values import dataclass
 
 __all__ = ["Leftover", "TrackKey", "TrackMatch", "TrackRow", "match_tracks"]
 

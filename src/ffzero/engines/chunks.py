@@ -16,7 +16,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
 from typing import Any
 
 from ffzero.engines.base import Engine
@@ -25,6 +24,7 @@ from ffzero.ffmpeg.process import Watchdog
 from ffzero.reporting import CancelToken
 from ffzero.storage.failures import FULL_ERRNOS, output_error
 from ffzero.storage.outputs import Destination
+from ffzero.values import dataclass
 
 __all__ = ["Desk", "Unit", "run_units", "work_folder"]
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = [
     "MARK",

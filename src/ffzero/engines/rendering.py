@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.edits.chunk_jobs import joined_pictures, split_job
@@ -22,6 +22,7 @@ from ffzero.frames.render import PyAVRenderer
 from ffzero.reporting import CancelToken
 from ffzero.storage.failures import output_error
 from ffzero.storage.local import LocalSource
+from ffzero.values import dataclass
 
 __all__ = ["EngineRenderer", "engine_renderer"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ffzero.errors import InvalidDataError, TruncatedError
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["LARGEST", "Extent", "Literal", "Piece", "Run", "check_reach"]
 

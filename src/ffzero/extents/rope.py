@@ -271,7 +271,7 @@ class Rope:
             offsets[here].tolist(), lengths[here].tolist(), targets[here].tolist(), strict=True
         ):
             out[target : target + length] = blob[at : at + length]
-        for number in np.unique(refs[refs >= 0]).tolist():
+        for number in dict.fromkeys(refs[refs >= 0].tolist()):  # np.unique loads numpy.ma: 10 ms
             here = np.flatnonzero(refs == number)
             gather(self._sources[number], offsets[here], lengths[here], targets[here], out)
 
@@ -332,8 +332,8 @@ class Rope:
         return self._renumbered(numbers), offsets, tuple(self._sources[old] for old in used), blob
 
     def _used(self) -> list[int]:
-        numbers, first = np.unique(self._refs[self._refs >= 0], return_index=True)
-        return [int(number) for number in numbers[np.argsort(first)]]
+        """Return the numbers of the sources that pieces refer to, in the order in which they do so first."""
+        return list(dict.fromkeys(self._refs[self._refs >= 0].tolist()))
 
     def _renumbered(self, numbers: list[int]) -> npt.NDArray[np.int32]:
         if not numbers or numbers == list(range(len(numbers))):

@@ -8,7 +8,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ffzero.errors import InvalidDataError, UsageError
@@ -20,6 +19,7 @@ from ffzero.ffmpeg.parameters import number, whole
 from ffzero.ffmpeg.seeking import Seek, seek
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.timebase import TimeLike
+from ffzero.values import dataclass
 
 __all__ = ["extract_audio", "loudness_commands", "loudnorm", "measured_loudness"]
 

@@ -6,10 +6,11 @@ import functools
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.errors import FFmpegNotFoundError
 from ffzero.ffmpeg.asking import ask
+from ffzero.values import dataclass
 
 __all__ = ["ENVIRONMENT_VARIABLE", "FFmpegBinary", "find_ffmpeg", "names_in"]
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ffzero.values import dataclass
 
 __all__ = ["AudioEncoder", "Encoder", "FFmpegCodec", "FFmpegPreset", "audio_encoder", "same_codec", "video_encoder"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
+
+from ffzero.values import dataclass
 
 __all__ = ["Diagnosis", "diagnose", "noticed"]
 

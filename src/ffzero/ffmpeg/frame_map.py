@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ffzero.errors import (
@@ -16,6 +15,7 @@ from ffzero.errors import (
     UsageError,
 )
 from ffzero.storage.positional import write_fully_at
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -8,7 +8,8 @@ FFmpeg does not know by itself belongs to a codec, a muxer or the like, and thos
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from ffzero.values import dataclass
 
 __all__ = ["Option", "Target", "is_flag", "read_words"]
 

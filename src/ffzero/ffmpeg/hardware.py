@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from ffzero.errors import FFmpegError, FFZeroError
 from ffzero.ffmpeg.binary import FFmpegBinary
 from ffzero.ffmpeg.diagnosis import diagnose
 from ffzero.ffmpeg.executor import FFmpegExecutor
+from ffzero.values import dataclass
 
 __all__ = ["HARDWARE_FAMILIES", "PROBED_ENCODERS", "EncoderProbe", "probe_command", "probe_encoders"]
 

@@ -6,11 +6,11 @@ import mmap
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ffzero.errors import MemoryLimitError, SourceError, SourceNotFoundError, UsageError
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

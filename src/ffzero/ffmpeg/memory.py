@@ -7,7 +7,6 @@ import os
 import secrets
 import threading
 import weakref
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +16,7 @@ from ffzero.ffmpeg.mapping import MappingStats, MemoryMapEngine, anonymous_file,
 from ffzero.ffmpeg.memory_file import MemoryFile
 from ffzero.ffmpeg.private_folder import PrivateFolder
 from ffzero.storage.failures import output_error
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +20,7 @@ from ffzero.ffmpeg.memory_file import MemoryFile
 from ffzero.ffmpeg.options import ExtraArguments, flatten
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.timebase import TimeLike, parse_time
+from ffzero.values import dataclass
 
 __all__ = ["PROTOCOLS", "FFmpegCommand", "Input", "ListFile", "Output", "Url", "file_url", "seconds_text"]
 

@@ -8,12 +8,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ffzero.errors import OutputExistsError
 from ffzero.ffmpeg.grammar import Target, read_words
 from ffzero.storage.failures import output_error
 from ffzero.storage.outputs import Destination, atomic_output
+from ffzero.values import dataclass
 
 __all__ = ["CommandOutput", "find_outputs", "output_path", "staged_outputs"]
 

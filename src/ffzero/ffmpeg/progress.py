@@ -7,10 +7,10 @@ The stream is ``key=value`` lines; ``progress=continue`` or ``progress=end`` clo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from ffzero.reporting import ProgressEvent
+from ffzero.values import dataclass
 
 __all__ = ["FFmpegProgress", "ProgressParser"]
 

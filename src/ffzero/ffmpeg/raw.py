@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ffzero.errors import TimeRangeError
 from ffzero.ffmpeg.grammar import Option, Target, read_words
 from ffzero.ffmpeg.outputs import CommandOutput, find_outputs, output_path
 from ffzero.timebase import parse_time
+from ffzero.values import dataclass
 
 __all__ = ["RawCommand", "RawInput"]
 

@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.errors import FFmpegError, FFmpegNotFoundError, FFmpegTimeoutError
@@ -15,6 +15,7 @@ from ffzero.ffmpeg.outputs import find_outputs
 from ffzero.ffmpeg.process import ChildProcess, Tail, Watchdog
 from ffzero.ffmpeg.progress import FFmpegProgress, ProgressParser
 from ffzero.reporting import CancelToken, Reporter
+from ffzero.values import dataclass
 
 __all__ = ["ExecutionResult", "FFmpegRun", "Streams"]
 

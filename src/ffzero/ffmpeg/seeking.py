@@ -8,7 +8,6 @@ at the next keyframe, which is late by up to the distance of keyframes.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +16,7 @@ from ffzero.ffmpeg.filters import filter_text
 from ffzero.ffmpeg.model import Input, seconds_text
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.timebase import TimeLike, parse_time
+from ffzero.values import dataclass
 
 __all__ = ["Seek", "copy_warnings", "seek"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from ffzero.ffmpeg.codecs import (
     video_encoder,
 )
 from ffzero.ffmpeg.options import Arguments, ExtraArguments, canonical, flatten
+from ffzero.values import dataclass
 
 __all__ = ["FFmpegCodec", "FFmpegPreset", "FFmpegSettings"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +12,7 @@ from ffzero.edits.clip import Clip
 from ffzero.edits.frame_values import Frame
 from ffzero.edits.movie import Movie
 from ffzero.frames.reading.steps import Step
+from ffzero.values import dataclass
 
 __all__ = ["Share", "shares_of"]
 

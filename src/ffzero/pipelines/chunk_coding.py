@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.edits.clip import Clip
@@ -19,6 +19,7 @@ from ffzero.pipelines.coding import command_for
 from ffzero.pipelines.target_quality import find_quality, vmaf_of
 from ffzero.reporting import ProgressEvent, no_report
 from ffzero.storage.local import LocalSource
+from ffzero.values import dataclass
 
 __all__ = ["ChunkWork", "CodedChunk", "takes_two_passes"]
 

@@ -12,7 +12,6 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -31,6 +30,7 @@ from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.pipelines.joining import Joint, join_graph
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult
 from ffzero.storage.outputs import Destination
+from ffzero.values import dataclass
 
 __all__ = ["code_clip", "command_for", "copies_all", "join_command", "refuse_encrypted", "timing_options"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from ffzero.pipelines.bounds import ChunkUnit, grouped
 from ffzero.pipelines.packet_keys import LATE_S, closed_keys
 from ffzero.reporting import CancelToken
 from ffzero.storage.growing import GrowingFile
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ffzero.edits.inputs import Input
 from ffzero.edits.movie import Movie
 from ffzero.errors import IncompatibleError
 from ffzero.ffmpeg.model import seconds_text
+from ffzero.values import dataclass
 
 __all__ = ["Joint", "join_graph"]
 

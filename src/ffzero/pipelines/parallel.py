@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +13,7 @@ from ffzero.pipelines.processors import Outcome
 from ffzero.pipelines.sizes import SizeFunction, size_of
 from ffzero.pipelines.stages import ErrorHandler, Stage
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = ["channels_for", "run_parallel"]
 

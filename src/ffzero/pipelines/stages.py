@@ -7,12 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ffzero.errors import CancelledError, UsageError
 from ffzero.pipelines.processors import Outcome, Processor
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = ["ErrorHandler", "ErrorPolicy", "Retry", "Stage", "is_handler", "place_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ffzero.pipelines.identity import file_identity
 from ffzero.pipelines.processors import Outcome, Processor
 from ffzero.pipelines.segments import Segment, as_segment, opened
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.ffmpeg.settings import FFmpegSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,7 @@ from ffzero.engines.journal import ChunkRecord
 from ffzero.pipelines.segments import Segment, as_clip
 from ffzero.pipelines.stream_chunks import RENDERED
 from ffzero.reporting import ProgressEvent, Reporter, WriteResult
+from ffzero.values import dataclass
 
 __all__ = ["StreamProgress", "StreamResult", "stream_result"]
 

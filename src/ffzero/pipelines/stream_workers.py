@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures import TimeoutError as WaitTimeoutError
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ffzero.engines.base import Engine
@@ -19,6 +18,7 @@ from ffzero.pipelines.processors import Processor, set_up
 from ffzero.pipelines.segments import Segment
 from ffzero.pipelines.stream_chunks import Chunk, ChunkStage, settle
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.ffmpeg.settings import FFmpegSettings

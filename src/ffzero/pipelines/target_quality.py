@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ffzero.edits.clip import Clip
 from ffzero.errors import FFmpegError, UnsupportedError, UsageError
@@ -16,6 +15,7 @@ from ffzero.ffmpeg.executor import FFmpegExecutor
 from ffzero.ffmpeg.model import file_url
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = ["Probe", "check_vmaf", "find_quality", "vmaf_of"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +19,7 @@ from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.pipelines.chunk_coding import takes_two_passes
 from ffzero.pipelines.target_quality import check_vmaf
 from ffzero.timebase import Rounding, TimeLike, parse_time, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["CHUNK_FILES", "ChunkOptions", "TranscodePlan", "plan_transcode"]
 

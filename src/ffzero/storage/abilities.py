@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ffzero.errors import OutputError
 from ffzero.storage.failures import output_error
 from ffzero.storage.kernel import clone_range, copy_range
+from ffzero.values import dataclass
 
 __all__ = ["FolderAbilities", "probe_folder", "probe_memory_file"]
 

@@ -12,7 +12,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ffzero.errors import OutputError
 from ffzero.extents.base import ByteSource
@@ -23,6 +22,7 @@ from ffzero.storage.base import Source
 from ffzero.storage.failures import output_error
 from ffzero.storage.kernel import clone_range, copy_range, reserve, shared_bytes
 from ffzero.storage.positional import write_fully_at
+from ffzero.values import dataclass
 
 __all__ = ["DEFAULT_METHODS", "CopyMethod", "copy_rope"]
 

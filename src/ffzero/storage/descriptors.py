@@ -7,8 +7,9 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+from ffzero.values import dataclass
 
 __all__ = ["DescriptorPool"]
 

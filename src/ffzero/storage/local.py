@@ -7,7 +7,6 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from ffzero.errors import SourceChangedError, SourceError, SourceNotFoundError, TruncatedError
 from ffzero.storage.descriptors import DescriptorPool
 from ffzero.storage.positional import read_fully_at
+from ffzero.values import dataclass
 
 __all__ = ["LocalSource", "close_all", "forget_path"]
 

@@ -7,11 +7,12 @@ import mmap
 import os
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.errors import TruncatedError, UnsupportedError
 from ffzero.storage.positional import read_fully_at, write_fully_at
+from ffzero.values import dataclass
 
 __all__ = ["MemfdSource", "MemorySource"]
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ffzero.errors import FFZeroError, OutputError, OutputExistsError
 from ffzero.storage.failures import FULL_ERRNOS, output_error
 from ffzero.storage.local import forget_path
+from ffzero.values import dataclass
 
 __all__ = ["Destination", "atomic_descriptor", "atomic_output", "fsync_folder"]
 
@@ -62,7 +61,7 @@ class Destination:
         """Return a new hidden name in the same folder, with the same suffix where that is short."""
         suffix = os.path.splitext(self.path)[1]
         kept = suffix if len(suffix) <= _LONGEST_SUFFIX else ""
-        return os.path.join(self.folder, f".ffzero-{secrets.token_hex(8)}{kept}")
+        return os.path.join(self.folder, f".ffzero-{os.urandom(8).hex()}{kept}")
 
     def _refuse(self, *, overwrite: bool) -> None:
         if self.existing is None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from ffzero.errors import InvalidDataError, TruncatedError
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["BoxHeader", "View", "box", "full_box", "full_box_head", "read_box_header", "walk_file"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from ffzero.containers.columns import Column
 from ffzero.containers.runs import Runs
+from ffzero.values import dataclass
 
 __all__ = ["Chunks", "Sizes"]
 

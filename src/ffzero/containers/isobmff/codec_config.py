@@ -5,11 +5,10 @@ Parsers only: the raw bytes stay what they are. A declared count or size that do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ffzero.containers.bits import BitReader
 from ffzero.containers.isobmff.boxes import View
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = [
     "AacConfig",

@@ -7,7 +7,7 @@ another. Indexes of fragments (``sidx``, ``mfra``) are not needed and not truste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ffzero.containers.isobmff.stbl import parse_groups
 from ffzero.containers.runs import Runs, frozen
 from ffzero.errors import InvalidDataError
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["read_fragments"]
 

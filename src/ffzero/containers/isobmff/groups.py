@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ffzero.containers.runs import Runs
+from ffzero.values import dataclass
 
 __all__ = ["SampleGroup", "concat_groups"]
 

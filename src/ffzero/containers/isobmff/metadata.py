@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ffzero.containers.isobmff.boxes import View, box, full_box
+from ffzero.values import dataclass
 
 __all__ = ["NeroChapter", "read_nero_chapters", "read_tags", "without_stale_tags", "write_user_data"]
 

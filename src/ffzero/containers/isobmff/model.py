@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.containers.isobmff.boxes import BoxHeader
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["Edit", "MovieBox", "Track", "TrackHeader"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
+from ffzero.values import dataclass
 
 __all__ = ["MovedTable"]
 

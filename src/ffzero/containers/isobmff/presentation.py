@@ -11,13 +11,13 @@ source shows. It differs from the letter of the standard in three ways, each che
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.search import Shown, shown_between
 from ffzero.timebase import Rounding, rescale
+from ffzero.values import dataclass
 
 __all__ = ["Span", "presentation"]
 

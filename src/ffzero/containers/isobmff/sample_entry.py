@@ -7,13 +7,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ffzero.containers.isobmff.audio_config import audio_config
 from ffzero.containers.isobmff.boxes import View
 from ffzero.containers.isobmff.codec_config import AacConfig, AvcConfig, HevcConfig, parse_avcc, parse_esds, parse_hvcc
 from ffzero.containers.isobmff.codec_names import DATA_CODECS, OBJECT_TYPES, VIDEO_CODECS
+from ffzero.values import dataclass
 
 __all__ = ["Colour", "Encryption", "SampleEntry", "TimecodeFormat", "parse_sample_entry"]
 

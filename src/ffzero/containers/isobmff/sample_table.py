@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from ffzero.containers.isobmff.chunks import Chunks, Sizes
 from ffzero.containers.isobmff.groups import SampleGroup, concat_groups
 from ffzero.containers.runs import Runs, frozen
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["Chunks", "SampleGroup", "SampleTable", "Sizes", "concat_groups"]
 

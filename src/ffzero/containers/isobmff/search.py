@@ -8,11 +8,11 @@ certain, and only the window is looked at sample by sample.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from ffzero.containers.isobmff.sample_table import SampleTable
+from ffzero.values import dataclass
 
 __all__ = ["Shown", "first_pts_at_or_after", "shown_between"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.stbl import ChunkOffsets, Part, table_boxes
 from ffzero.errors import UnsupportedError
 from ffzero.extents.rope import Extent, Literal, Piece, Rope
+from ffzero.values import dataclass
 
 __all__ = ["BLOCK", "OutputMovie", "OutputTrack", "Payload", "write_movie"]
 

@@ -7,7 +7,7 @@ output's tick, so nothing drifts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from ffzero.containers.libav.parameter_sets import with_parameter_sets
 from ffzero.containers.libav.seeking import MAX_REORDERED, Window, ticks_after, video_window
 from ffzero.containers.libav.targets import Carry, StreamChoice
 from ffzero.containers.libav.timed_text import unwrapped, wrapped
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from av.bitstream import BitStreamFilterContext

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
 from ffzero.containers.libav.targets import StreamChoice, title_of
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["PiecePlan", "RemuxPiece", "RemuxPlan", "clock_text"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from ffzero.containers.libav.opening import Input, main_stream
 from ffzero.containers.libav.packets import refuse_encrypted
 from ffzero.errors import UnsupportedError
 from ffzero.timebase import TOLERANCE
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     import os

@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import io
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ffzero.containers.detect import container_for_output
 from ffzero.containers.libav.opening import Input, context_of, is_cover, main_stream
 from ffzero.errors import UnsupportedError
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ffzero.errors import UnsupportedError
 from ffzero.reporting import CancelToken, Reporter
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.edits.proof.record import Record

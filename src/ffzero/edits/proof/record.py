@@ -10,7 +10,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +18,7 @@ from ffzero.edits.plan import Copy, Plan, Render, Segment
 from ffzero.errors import InvalidDataError, SourceNotFoundError, UnsupportedError
 from ffzero.storage.local import LocalSource
 from ffzero.storage.outputs import atomic_output
+from ffzero.values import dataclass
 
 __all__ = [
     "Record",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.nal import RandomAccess
@@ -17,6 +17,7 @@ from ffzero.edits.sound.coding import sound_coding
 from ffzero.errors import CancelledError, FFZeroError
 from ffzero.reporting import CancelToken
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["copied_checks"]
 

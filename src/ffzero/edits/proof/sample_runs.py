@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from ffzero.values import dataclass
 
 __all__ = ["Difference", "DifferenceKind", "differences", "end_of", "start_of"]
 

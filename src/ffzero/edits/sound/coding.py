@@ -7,14 +7,13 @@ neighbours were coded from, so that the aliasing of the halves that meet cancels
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ffzero.containers.isobmff.codec_config import AacConfig
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.edits.media import Media
 from ffzero.edits.takes import usual_duration
 from ffzero.timebase import Rounding, rescale
+from ffzero.values import dataclass
 
 __all__ = ["SoundCoding", "sound_coding"]
 

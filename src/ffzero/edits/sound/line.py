@@ -6,7 +6,7 @@ All positions are samples of the output, 0 where its first packet's begin.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
@@ -17,6 +17,7 @@ from ffzero.edits.sound.coding import SoundCoding, sound_coding
 from ffzero.edits.sound.rendering import Neighbour, PlacedEffect, SoundPart
 from ffzero.edits.takes import Take
 from ffzero.timebase import Rounding, rescale, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["Lane", "SoundLine"]
 

@@ -7,7 +7,7 @@ decodes to ``[k * P, (k + 1) * P)``, as every decoder has it, the coder's delay 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from ffzero.containers.runs import Runs, frozen
 from ffzero.edits.media import Media
 from ffzero.edits.references import by_reference, named_track
 from ffzero.timebase import Rounding, rescale
+from ffzero.values import dataclass
 
 __all__ = [
     "CodedSound",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,8 +23,10 @@ from ffzero.frames.programs import FilterProgram, start_filter
 __all__ = ["FilterChain"]
 
 _AHEAD = 2
-_IN_FLIGHT = 8
+_IN_FLIGHT = 4
+_START_S = 0.4
 _PATIENCE_S = 0.02
+_MOST_PATIENCE_S = 1.0
 _UNSPECIFIED = 2
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
 _RANGES = {1: "tv", 2: "pc"}
@@ -46,6 +49,7 @@ class FilterChain:
         self._waiting: queue.Queue[VideoFrame | None] = queue.Queue(_AHEAD)
         self._done: queue.SimpleQueue[VideoFrame | None] = queue.SimpleQueue()
         self._finished = False
+        self._pace = _Pace()
         graph = ",".join((*_head(like), chain, *_tail(like)))
         self._program: FilterProgram = start_filter([*_INPUT, "-vf", graph, *_OUTPUT], chain)
         self._threads = [
@@ -65,11 +69,15 @@ class FilterChain:
                 self._waiting.put(frame, timeout=0.05)
                 break
             yield from self._available()
+        del frame
         yield from self._available()
-        if len(self._held) > _IN_FLIGHT:
-            # FFmpeg would take many more into its own queues, and each is held here. A filter may want them, though.
-            with contextlib.suppress(queue.Empty):
-                yield from self._taken(self._done.get(timeout=_PATIENCE_S))
+        while len(self._held) > self._pace.limit and not self._finished:
+            try:
+                done = self._done.get(timeout=self._pace.patience_s())
+            except queue.Empty:
+                self._pace.limit = len(self._held)
+            else:
+                yield from self._taken(done)
         if self._finished:
             raise self._failure()
 
@@ -105,6 +113,7 @@ class FilterChain:
         if filtered is None:
             self._finished = True
             return
+        self._pace.tell()
         if not self._held:
             raise self._changed("more pictures than it was given", None)
         frame, pts, base = self._held.popleft()
@@ -154,6 +163,33 @@ class FilterChain:
         with av.open(self._program, "r", format="nut", options=options, buffer_size=1 << 20) as container:
             for frame in container.decode(video=0):
                 self._done.put(frame)
+
+
+class _Pace:
+    """How many pictures may be under way (``limit``), and how long to wait for one before more may.
+
+    FFmpeg would take dozens into its own queues, and each is held here too. Some a filter may want before it gives out
+    the first, and that one is slow is no sign of it: each wait is longer than pictures have taken.
+    """
+
+    def __init__(self) -> None:
+        self.limit = _IN_FLIGHT
+        self._began = self._last = time.monotonic()
+        self._gap_s: float | None = None
+
+    def patience_s(self) -> float:
+        now = time.monotonic()
+        if self._gap_s is None:
+            return max(_PATIENCE_S, self._began + _START_S - now)
+        return min(_MOST_PATIENCE_S, max(_PATIENCE_S, 3 * self._gap_s))
+
+    def tell(self) -> None:
+        """Be told that a picture came out."""
+        now = time.monotonic()
+        if self._gap_s is None:
+            self.limit = _IN_FLIGHT
+        self._gap_s = max(now - self._last, 0.9 * (self._gap_s or 0))
+        self._last = now
 
 
 def _head(like: VideoFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 from av.error import BlockingIOError as AgainError
@@ -21,10 +22,15 @@ Filter = tuple[str, str]
 
 
 class FrameGraph:
-    """Filters one after another, for pictures like ``like``; the result is in ``pix_fmt``."""
+    """Filters one after another, for pictures like ``like``; the result is in ``pix_fmt``.
 
-    def __init__(self, like: VideoFrame, filters: Sequence[Filter], pix_fmt: str) -> None:
+    ``threads`` is how many work on one picture, 0 for as many as the machine runs at a time.
+    """
+
+    def __init__(self, like: VideoFrame, filters: Sequence[Filter], pix_fmt: str, *, threads: int = 0) -> None:
         graph = Graph()
+        with contextlib.suppress(AttributeError):  # older PyAV: always as many as there are cores
+            graph.threads = threads
         base = like.time_base
         nodes = [
             graph.add(
@@ -49,8 +55,8 @@ class FrameGraph:
 
     def one(self, frame: VideoFrame) -> VideoFrame:
         """Return what a picture becomes, where each comes out at once."""
-        (found,) = self.push(frame)
-        return found
+        self._graph.vpush(frame)
+        return self._graph.vpull()
 
 
 def matrix_of(frame: VideoFrame) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from av.video.frame import VideoFrame
@@ -14,6 +13,7 @@ from ffzero.edits.takes import usual_duration
 from ffzero.edits.targets import rate_difference
 from ffzero.frames.changes.graphs import FrameGraph
 from ffzero.timebase import Rounding, common_timescale, rescale
+from ffzero.values import dataclass
 
 __all__ = ["Grid", "paced", "timescale_of"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from av.video.frame import VideoFrame
 
 from ffzero.containers.isobmff.sample_entry import SampleEntry
@@ -11,6 +9,7 @@ from ffzero.edits.rendering import PictureJob, Target
 from ffzero.errors import UnsupportedError
 from ffzero.frames.pictures.decode import pictures
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 __all__ = ["Model", "model_of"]
 

@@ -24,20 +24,20 @@ class TooPoorError(Exception):
 
 
 class Bettering:
-    """Codes pictures by a recipe's attempts, from ``number`` on. Holds a few pictures at a time.
+    """Codes pictures of a ``size`` (width, height) by a recipe's attempts, from ``number`` on. Holds a few at a time.
 
     The next attempt begins with the picture that was too poor, as a key picture, so what it is fed need not be made
     again. Not where there may be one key picture (``one_key``), or the headers differ: there ``TooPoorError`` is raised
     with ``restarts``, and else what came out has to do.
     """
 
-    def __init__(self, recipe: Recipe, number: int, like: VideoFrame, *, one_key: bool, restarts: bool) -> None:
+    def __init__(self, recipe: Recipe, number: int, size: tuple[int, int], *, one_key: bool, restarts: bool) -> None:
         self._recipe = recipe
         self._number = number
-        self._like = like
+        self._size = size
         self._one_key = one_key
         self._restarts = restarts
-        self._encoding = Encoding(recipe, number, like)
+        self._encoding = Encoding(recipe, number, size)
         self._next: Encoding | None = None
         self._is_begun = False
         self._keys = 0
@@ -99,7 +99,7 @@ class Bettering:
         if number >= len(self._recipe.attempts):
             return False
         if not self._is_begun or not self._one_key:
-            following = Encoding(self._recipe, number, self._like)
+            following = Encoding(self._recipe, number, self._size)
             if not self._is_begun or _are_alike(following.package, self.package):
                 self._next = following
                 return True

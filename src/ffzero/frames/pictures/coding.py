@@ -78,17 +78,22 @@ class _Job:
             self._recipe = recipe_for(self._source(entry, like))
         # A long job is not begun anew for a picture that comes out a little poorer, nor is a function called again.
         restarts = self._job.frames <= _MANY_FRAMES and not any(effect.calls for effect in self._job.effects)
-        encoding = Bettering(self._recipe, number, like, one_key=self._job.continued, restarts=restarts)
+        encoding = Bettering(self._recipe, number, _size(like), one_key=self._job.continued, restarts=restarts)
+        kind = _kind(like)
+        rest = chain([first], frames, [None])
+        del first, like  # what is held by a name takes memory that the decoder could use again
         coded: list[_Told] = []
         store = SampleStore()
         with closing(encoding):
-            for item in chain([first], frames, [None]):
+            for item in rest:
                 if item is not None:
-                    _check_same(like, entry, item)
+                    _check_same(kind, item[1])
                 for done in encoding.end() if item is None else encoding.add(item[1]):
                     store.add(done.sample)
                     coded.append(_Told(done.pts, done.sync, done.psnr_db))
                     self._tell(len(coded))
+                    del done
+                del item
         self._tell(self._job.frames)
         scale = timescale_of(self._job)
         return _gathered(store, coded, encoding.package, scale if self._job.target is not None else None)
@@ -113,12 +118,19 @@ class _Job:
             self._told = done
 
 
-def _check_same(like: VideoFrame, entry: SampleEntry, item: tuple[SampleEntry, VideoFrame]) -> None:
-    """Raise ``UnsupportedError`` where a picture cannot follow the first in one coded sequence."""
-    frame = item[1]
-    ours, theirs = ((f.width, f.height, f.format.name) for f in (like, frame))
-    if ours != theirs:
-        raise UnsupportedError("pictures to be rendered together differ in kind", expected=ours, found=theirs)
+def _size(frame: VideoFrame) -> tuple[int, int]:
+    return frame.width, frame.height
+
+
+def _kind(frame: VideoFrame) -> tuple[int, int, str]:
+    return *_size(frame), frame.format.name
+
+
+def _check_same(kind: tuple[int, int, str], frame: VideoFrame) -> None:
+    """Raise ``UnsupportedError`` where a picture cannot follow those of a kind in one coded sequence."""
+    found = _kind(frame)
+    if found != kind:
+        raise UnsupportedError("pictures to be rendered together differ in kind", expected=kind, found=found)
 
 
 def _gathered(store: SampleStore, coded: list[_Told], package: Package, timescale: int | None) -> CodedPictures:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import av
@@ -18,6 +17,7 @@ from ffzero.frames.pictures.decode import open_decoder, packet_of
 from ffzero.frames.pictures.program_encoder import ProgramEncoder
 from ffzero.frames.pictures.quality import plane, psnr_db, told_psnr_db
 from ffzero.frames.pictures.recipes import Package, Recipe
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.containers.libav.packets import AnyPacket
@@ -45,15 +45,15 @@ class Encoding:
     Encoders that tell of their error are believed, once their first picture has decoded; what others made is decoded.
     """
 
-    def __init__(self, recipe: Recipe, attempt: int, like: VideoFrame) -> None:
-        """Open the encoder. Raises ``UnsupportedError`` where it refuses the recipe."""
+    def __init__(self, recipe: Recipe, attempt: int, size: tuple[int, int]) -> None:
+        """Open the encoder, for pictures of a size (width, height). Raises ``UnsupportedError`` where it refuses."""
         self._recipe = recipe
         start = ProgramEncoder if recipe.by_program else _open
-        self._encoder: VideoCodecContext | ProgramEncoder = start(recipe, recipe.attempts[attempt], like)
+        self._encoder: VideoCodecContext | ProgramEncoder = start(recipe, recipe.attempts[attempt], size)
         self.package: Package = recipe.package(bytes(self._encoder.extradata or b""))
         self._decoder = open_decoder(self.package.decodes_by)
         self._count = 0
-        self._pixels = like.width * like.height
+        self._pixels = size[0] * size[1]
         self._is_proved = False
         self._times: deque[int] = deque()
         self._originals: deque[VideoFrame] = deque()
@@ -147,14 +147,14 @@ def as_format(frame: VideoFrame, pix_fmt: str) -> VideoFrame:
     return out
 
 
-def _open(recipe: Recipe, options: Mapping[str, str], like: VideoFrame) -> VideoCodecContext:
+def _open(recipe: Recipe, options: Mapping[str, str], size: tuple[int, int]) -> VideoCodecContext:
     os.environ.setdefault("SVT_LOG", "0")  # the only way to keep SVT-AV1 from writing to the terminal
     try:
         context = av.CodecContext.create(recipe.encoder, "w")
     except (ValueError, FFmpegError) as error:
         raise UnsupportedError(f"this FFmpeg has no encoder {recipe.encoder}") from error
     assert isinstance(context, VideoCodecContext)
-    context.width, context.height, context.pix_fmt = like.width, like.height, recipe.pix_fmt
+    (context.width, context.height), context.pix_fmt = size, recipe.pix_fmt
     context.framerate, context.time_base = recipe.rate, 1 / recipe.rate
     if recipe.sample_aspect:
         context.sample_aspect_ratio = recipe.sample_aspect
@@ -166,6 +166,6 @@ def _open(recipe: Recipe, options: Mapping[str, str], like: VideoFrame) -> Video
     try:
         context.open()
     except (ValueError, FFmpegError) as error:
-        size = f"{like.width}×{like.height}"
-        raise UnsupportedError(f"{recipe.encoder} refuses {size} {recipe.pix_fmt}: {error}") from error
+        named = "×".join(map(str, size))
+        raise UnsupportedError(f"{recipe.encoder} refuses {named} {recipe.pix_fmt}: {error}") from error
     return context

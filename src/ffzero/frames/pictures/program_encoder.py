@@ -36,7 +36,7 @@ class ProgramEncoder:
 
     extradata = b""
 
-    def __init__(self, recipe: Recipe, options: Mapping[str, str], like: VideoFrame) -> None:
+    def __init__(self, recipe: Recipe, options: Mapping[str, str], size: tuple[int, int]) -> None:
         """Start the program. Raises ``UnsupportedError`` where none was handed in, ``FFmpegNotFoundError``."""
         colour = {
             "color_range": recipe.color_range,
@@ -55,7 +55,7 @@ class ProgramEncoder:
         self._frames: _Frames = queue.Queue(_AHEAD)
         self._packets: _Packets = queue.SimpleQueue()
         self._finished = False
-        shape = (like.width, like.height, recipe.pix_fmt, 1 / recipe.rate)
+        shape = (*size, recipe.pix_fmt, 1 / recipe.rate)
         self._threads = [
             threading.Thread(target=_write, args=(self._program, self._frames, *shape), daemon=True),
             threading.Thread(target=_read, args=(self._program, self._packets), daemon=True),

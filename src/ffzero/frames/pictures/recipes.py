@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from ffzero.containers.isobmff.sample_entry import SampleEntry
+from ffzero.values import dataclass
 
 __all__ = ["Package", "Recipe", "as_they_come"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.edits.rendering import PictureJob
 from ffzero.edits.takes import usual_duration
 from ffzero.frames.pictures.decode import sample_aspect
+from ffzero.values import dataclass
 
 __all__ = ["Source", "source_of"]
 

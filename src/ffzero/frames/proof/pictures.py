@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from av.error import FFmpegError
@@ -18,6 +18,7 @@ from ffzero.frames.proof.media import pictures_of
 from ffzero.frames.proof.quality import Quality, same_picture
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["picture_checks"]
 

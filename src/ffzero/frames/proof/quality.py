@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from ffzero.errors import FFZeroError
 from ffzero.frames.pictures.planes import raw_planes
 from ffzero.frames.programs import FilterProgram, start_filter
+from ffzero.values import dataclass
 
 __all__ = ["Quality", "luma_psnr", "same_picture", "ssim"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +17,7 @@ from ffzero.edits.proof.record import Record
 from ffzero.frames.proof.media import sound_of
 from ffzero.reporting import CancelToken
 from ffzero.timebase import format_time
+from ffzero.values import dataclass
 
 __all__ = ["Match", "match_sound", "sound_checks"]
 

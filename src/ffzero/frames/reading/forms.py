@@ -6,7 +6,6 @@ What comes out is what ``ffmpeg -f rawvideo -pix_fmt FORMAT`` writes: the same s
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ffzero.errors import UsageError
 from ffzero.frames.changes.graphs import Filter, FrameGraph, range_of
 from ffzero.frames.changes.orientation import Turn, turning_filters
 from ffzero.frames.reading.planes import ALIASES, layout_of, plane_views, video_format
+from ffzero.values import dataclass
 
 __all__ = ["SOURCE_FORMAT", "Forms", "Look", "PictureForm", "parse_size", "turn_of_degrees"]
 
@@ -29,6 +29,8 @@ _MATRICES = {
     9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
 }  # fmt: skip
 """FFmpeg's names of matrix coefficients (ITU-T H.273 §8.3)."""
+_QUICK = frozenset({"yuv420p", "yuv422p", "yuvj420p", "yuvj422p"})
+"""What swscale converts in half a millisecond where the size stays: handing it to threads costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ class PictureForm:
         self._converts = name != like.format.name or straight != (self.width, self.height)
         self._writable = look.writable or self._packed
         self._owned = self._converts or self._turn != _NO_TURN
+        stays = self._turn == _NO_TURN and straight == (self.width, self.height)
+        self._threads = 1 if stays and like.format.name in _QUICK else 0
         self._lock = threading.Lock()
         self._graph: FrameGraph | None = None
 
@@ -158,7 +162,7 @@ class PictureForm:
 
     def _conversion(self, picture: VideoFrame) -> FrameGraph:
         try:
-            return FrameGraph(picture, self._filters(), self._name)
+            return FrameGraph(picture, self._filters(), self._name, threads=self._threads)
         except (FFmpegError, ValueError) as error:
             raise UsageError(
                 f"{picture.format.name} pictures cannot be made {self.format} of {self.width}x{self.height}: {error}",

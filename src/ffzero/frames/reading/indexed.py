@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 
@@ -24,6 +23,7 @@ from ffzero.frames.reading.steps import Step
 from ffzero.frames.reading.tracks import Run, TrackDecoder
 from ffzero.reporting import CancelToken
 from ffzero.timebase import TOLERANCE, Rounding, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["IndexedTrack", "Point"]
 

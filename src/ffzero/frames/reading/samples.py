@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.edits.media import Media
 from ffzero.errors import DecodeError
 from ffzero.frames.reading.failures import sample_error
+from ffzero.values import dataclass
 
 __all__ = ["Sample", "samples_of"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -21,6 +20,7 @@ from ffzero.frames.sound.conversion import ConvertedSound, mixing
 from ffzero.frames.sound.decode import LAYOUTS, TrackSound
 from ffzero.reporting import CancelToken
 from ffzero.timebase import Rounding, rescale, to_ticks
+from ffzero.values import dataclass
 
 __all__ = ["sound"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ffzero.errors import UsageError
 from ffzero.timebase import TOLERANCE, TimeLike, parse_time
+from ffzero.values import dataclass
 
 __all__ = ["Step", "parse_step"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ffzero.edits.pieces import Piece
 from ffzero.edits.slicing import PlacedPiece, duration_of, place_pieces
 from ffzero.errors import TimeRangeError
 from ffzero.timebase import TOLERANCE, format_time
+from ffzero.values import dataclass
 
 __all__ = ["Count", "Stretch", "piece_at", "stretches"]
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from ffzero.frames.reading.failures import sample_error
 from ffzero.frames.reading.samples import Sample, samples_of
 from ffzero.frames.reading.skipping import can_skip
 from ffzero.reporting import CancelToken
+from ffzero.values import dataclass
 
 if TYPE_CHECKING:
     from ffzero.containers.libav.packets import AnyPacket

@@ -7,13 +7,13 @@ packet before, so a copied packet after a coded one is only right if that one st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from ffzero.containers.bits import BitReader
 from ffzero.errors import InvalidDataError
+from ffzero.values import dataclass
 
 __all__ = ["Falling", "falling_of", "folded_fall", "folded_rise", "with_shape"]
 

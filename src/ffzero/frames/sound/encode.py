@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -16,6 +15,7 @@ from ffzero.edits.sound.rendering import SoundJob
 from ffzero.errors import UnsupportedError
 from ffzero.frames.sound.ac3_frames import ac3_options
 from ffzero.frames.sound.decode import LAYOUTS, sound_extradata
+from ffzero.values import dataclass
 
 __all__ = ["Packet", "SoundEncoder", "economies", "encode_block", "mp3_room"]
 

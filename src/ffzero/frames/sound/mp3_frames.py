@@ -6,12 +6,11 @@ coded one gets a larger frame than it needs, and its last bytes are the bytes th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ffzero.containers.bits import BitReader
 from ffzero.edits.sound.rendering import Neighbour
 from ffzero.errors import InvalidDataError, UnsupportedError
 from ffzero.frames.sound.aac_windows import Falling
+from ffzero.values import dataclass
 
 __all__ = ["mp3_falling", "owed_to", "with_owed"]
 

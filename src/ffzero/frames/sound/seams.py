@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -13,6 +12,7 @@ from ffzero.errors import UnsupportedError
 from ffzero.frames.sound.aac_windows import Falling, falling_of, folded_fall, folded_rise, with_shape
 from ffzero.frames.sound.encode import SoundEncoder, economies, mp3_room
 from ffzero.frames.sound.mp3_frames import mp3_falling, owed_to, with_owed
+from ffzero.values import dataclass
 
 __all__ = ["code_between"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
 from ffzero.errors import UnsupportedError
+from ffzero.values import dataclass
 
 __all__ = ["CodingChoice", "coding_choice", "use_coding_choices"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 
 from av.codec.codec import Codec
@@ -16,6 +15,7 @@ from ffzero.errors import UnsupportedError, UsageError
 from ffzero.frames.reading.forms import parse_size
 from ffzero.frames.reading.planes import video_format
 from ffzero.frames.writing.choices import CodingChoice
+from ffzero.values import dataclass
 
 __all__ = ["Like", "Model", "model_of"]
 
