@@ -159,6 +159,21 @@ def test_identity_is_kept_where_wanted() -> None:
     assert one != ByIdentity(x=1) and one in {one}
 
 
+def test_a_class_that_compares_itself_and_says_no_hash_is_no_key() -> None:
+    @values.dataclass(frozen=True, slots=True)
+    class Own:
+        x: int
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Own)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert Own(1) == Own(2)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Own(1))  # the standard decorator would make a hash of the fields, which differ for equals
+
+
 def test_checks_after_init_run() -> None:
     with pytest.raises(ValueError, match="upside down"):
         Checked(low=2, high=1)

@@ -19,10 +19,8 @@ def run(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
 
 def main() -> NoReturn:
     """The ``ffzero`` program."""
-    import gc
     import signal
 
-    gc.set_threshold(50_000)  # loading modules makes objects that stay: looking through them every 700 takes 10 ms
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends it without a traceback
     from ffzero.cli.app import main

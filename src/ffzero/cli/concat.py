@@ -10,8 +10,8 @@ from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
 from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
-from ffzero.cli.numeric import load_numpy
 from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.quick_start import start_quickly
 
 __all__ = ["concat"]
 
@@ -49,7 +49,7 @@ def concat(
     Files whose size, codec, colour or frame rate differs are coded like the others; --dry-run shows which, and why.
     """
     output = check_output(output, dry_run=dry_run)
-    load_numpy()
+    start_quickly()
     clip = ffzero.concat(list(inputs), like=like)
     execute(
         console,

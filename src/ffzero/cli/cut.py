@@ -10,8 +10,8 @@ from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
 from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
-from ffzero.cli.numeric import load_numpy
 from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.ranges import range_options, time_range
 
 __all__ = ["cut"]
@@ -49,7 +49,7 @@ def cut(
     """
     start_s, end_s = time_range(start, end, duration)
     output = check_output(output, dry_run=dry_run)
-    load_numpy()
+    start_quickly()
     with ffzero.open(input) as movie:
         clip = movie[start_s:end_s]
         execute(

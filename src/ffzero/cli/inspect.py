@@ -12,7 +12,7 @@ import click
 import ffzero
 from ffzero.cli.console import Console
 from ffzero.cli.draw import bar_chart, columns, mark_row, resample, time_axis
-from ffzero.cli.numeric import load_numpy
+from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.text import bit_rate, byte_count, clock, count, number, printable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _MAX_CHAPTERS = 30
 @click.pass_obj
 def inspect(console: Console, file: str, json_wanted: bool) -> None:
     """Show the tracks, keyframes and edits of FILE, what is special about it, and its bitrate over time."""
-    load_numpy()
+    start_quickly()
     with ffzero.open(file) as movie:
         if json_wanted:
             keyframes_s = [float(time) for time in movie.keyframes()]

@@ -13,6 +13,7 @@ from ffzero.cli.console import Console
 from ffzero.cli.engine import engine_options
 from ffzero.cli.job import check_output, execute, output_options
 from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.ranges import time_of
 from ffzero.errors import TimeRangeError, UsageError
 
@@ -58,6 +59,7 @@ def remove(
         raise UsageError("nothing to take out was named", hint="Give --range START-END")
     parsed = [_parsed(text) for text in ranges]
     output = check_output(output, dry_run=dry_run)
+    start_quickly()
     with ffzero.open(input) as movie:
         execute(
             console,

@@ -19,6 +19,7 @@ from ffzero.cli.part_names import check_names, part_names
 from ffzero.cli.parts import show_parts, write_parts
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.ranges import time_of
 from ffzero.cli.signals import cancellable
 from ffzero.errors import UsageError
@@ -84,6 +85,7 @@ def split(
     output = check_output(output, dry_run=dry_run)
     proof.check(dry_run=dry_run)
     falls_on = "keyframe" if output is not None and not _cut_exactly(output) else boundary
+    start_quickly()
     with ffzero.open(input) as movie:
         with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
             parts = movie.split(**way, boundary=falls_on, reporter=progress, cancel=cancel)
