@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -323,6 +324,28 @@ def test_dask_makes_the_same_file_though_a_worker_is_killed(
     clip = ffzero.open(video)[:].apply(stages.KillsOnce(mark, os.getpid()))
     assert digest(clip.write(tmp_path / "out.mp4", engine=cluster)) == expected
     assert mark.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_engine_leaves_no_thread_and_can_be_used_again(cluster: str) -> None:
+    before = set(threading.enumerate())
+    with ffzero.open_engine(cluster) as unused:
+        assert unused.workers >= 1
+    assert set(threading.enumerate()) <= before
+    for _ in range(2):
+        with unused as engine:
+            assert engine.executor.submit(pow, 2, 5).result() == 32
+        assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_does_not_answer_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("ffzero.engines.dask._CONNECT_S", 1)
+    before = set(threading.enumerate())
+    with pytest.raises(EngineError, match="no Dask scheduler answers"):
+        ffzero.open_engine(f"dask://127.0.0.1:{free_port()}")
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -27,9 +27,10 @@ class Engine:
     """Where work runs. A context manager; workers are started when the first work comes.
 
     ``start`` makes the executor, and makes another where ``restarts`` and its workers died; ``stop`` ends one, at once
-    where ``kill``. ``workers`` is how many units of work run at a time. With ``in_process`` they share this process's
-    memory and are called as they are; else they are pickled. ``travels`` says that workers have not even loaded this
-    program: functions of the main script go by value, where cloudpickle is installed.
+    where ``kill``; ``release`` ends what the engine held before the first work came, a connection say. ``workers`` is
+    how many units of work run at a time. With ``in_process`` they share this process's memory and are called as they
+    are; else they are pickled. ``travels`` says that workers have not even loaded this program: functions of the main
+    script go by value, where cloudpickle is installed.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Engine:
         travels: bool = False,
         restarts: bool = False,
         stop: Callable[[Executor, bool], None] | None = None,
+        release: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.workers = workers
@@ -50,6 +52,7 @@ class Engine:
         self.restarts = restarts
         self._start = start
         self._stop = stop or _shut_down
+        self._release = release
         self._executor: Executor | None = None
 
     @classmethod
@@ -100,6 +103,8 @@ class Engine:
         if executor is not None:
             with contextlib.suppress(RuntimeError):  # it is broken already
                 self._stop(executor, kill)
+        if self._release is not None:
+            self._release()
 
 
 def _shut_down(executor: Executor, kill: bool) -> None:

@@ -44,26 +44,37 @@ def ray_engine(address: str, jobs: int | None = None) -> Engine:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise UnsupportedError(f"Ray is needed ({error})", hint="Install it: pip install 'ffzero[ray]'") from error
-    where = f"ray://{address[7:]}" if address.startswith("client:") else address
     mine = not ray.is_initialized()
+    count = _connect(ray, address)
+    return Engine(
+        lambda: _executor(ray, address),
+        name=f"ray://{address}",
+        workers=jobs or max(1, count),
+        travels=True,
+        stop=lambda executor, kill: None,
+        release=lambda: _leave(ray, mine),
+    )
+
+
+def _connect(ray: Any, address: str) -> int:
+    """Connect this process to the cluster if it is not, and return how many processors that has."""
+    where = f"ray://{address[7:]}" if address.startswith("client:") else address
     try:
-        if mine:
+        if not ray.is_initialized():
             ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
-        count = int(ray.cluster_resources().get("CPU", 0))
+        return int(ray.cluster_resources().get("CPU", 0))
     except (OSError, ValueError, RuntimeError, TimeoutError) as error:
         raise EngineError(
             f"no Ray cluster answers at {address}: {error}", hint="Start one: ray start --head"
         ) from error
-    return Engine(
-        lambda: RayExecutor(ray),
-        name=f"ray://{address}",
-        workers=jobs or max(1, count),
-        travels=True,
-        stop=lambda executor, kill: _stop(ray, mine),
-    )
 
 
-def _stop(ray: Any, mine: bool) -> None:
+def _executor(ray: Any, address: str) -> Executor:
+    _connect(ray, address)
+    return RayExecutor(ray)
+
+
+def _leave(ray: Any, mine: bool) -> None:
     if mine:
         with contextlib.suppress(Exception):  # a cluster that is gone needs no farewell
             ray.shutdown()
