@@ -14,6 +14,7 @@ import pytest
 from ffzero.containers.libav import RemuxPiece, RemuxPlan, execute_remux, plan_remux, probe
 from ffzero.errors import TimeRangeError
 from support import media, remux
+from support.encoding import ffmpeg
 
 MADE = [
     "h264_aac.mkv",
@@ -157,6 +158,21 @@ def test_everything_in_the_file_survives(tmp_path: Path) -> None:
         assert b"across" in text
     with av.open(str(output)) as container:
         assert b"first" in container.streams.attachments[0].data
+
+
+@pytest.mark.parametrize("extension", ["mkv", "ts"])
+def test_a_second_video_stream_tells_what_it_lost_before_its_key_picture(extension: str, tmp_path: Path) -> None:
+    source, output = tmp_path / f"two.{extension}", tmp_path / f"cut.{extension}"
+    inputs = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=4", "-map", "0", "-map", "0", "-c:v", "libx264", "-bf", "0")
+    ffmpeg(*inputs, "-sc_threshold", "0", "-g:v:0", "25", "-g:v:1", "40", source)
+    plan = plan_remux([RemuxPiece(path=str(source), start_s=Fraction(2), end_s=Fraction(4))], output)
+    result = execute_remux(plan)
+    with av.open(output) as container:
+        second = [packet for packet in container.demux(video=1) if packet.size]
+    skipped = 80 - 50
+    (told,) = (warning for warning in result.warnings if "stream 1" in warning)
+    assert f"the {skipped} pictures before it are left out" in told
+    assert len(second) == 50 - skipped
 
 
 def test_a_cue_that_began_before_the_cut_is_kept_from_the_cut_on(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ class Lane:
     packets: int = 0
     payload_bytes: int = 0
     moved: int = 0
+    skipped: int = 0
+    """Pictures of the present piece's range that were left out: they come before the stream's first key picture."""
     end_s: Fraction = Fraction(0)
     """Output time at which the last packet so far ends."""
     _last_dts: int | None = None
@@ -68,6 +70,7 @@ class Lane:
         end = None if piece.end_s is None else ticks_after(piece.end_s, source, stream)
         is_video = self.choice.kind == "video"
         self._next_sample = None
+        self.skipped = 0
         self._take = _Take(
             path=piece.path,
             window=video_window(source, stream, end) if is_video else Window(end=end, reorders=False),
@@ -101,6 +104,7 @@ class Lane:
         if self._take is not None:
             for timed in self._take.rest():
                 yield from self._place(timed, self._take)
+            self.skipped = self._take.skipped
         self._take = None
 
     def _place(self, packet: AnyPacket, take: _Take) -> Iterator[AnyPacket]:
@@ -200,6 +204,7 @@ class _Take:
     """Length of a field, where the stream may carry fields in packets of their own; else 0."""
     started: bool = False
     first_pts: int = 0
+    skipped: int = 0
     _field: AnyPacket | None = None
     _undated: list[AnyPacket] = field(default_factory=list)
 
@@ -246,11 +251,18 @@ class _Take:
         if not self.started:
             wanted = packet.pts == self.main_pts if self.main_pts is not None else packet.pts >= self.start
             if not (packet.is_keyframe and wanted):
+                self._note_skipped(packet.pts)
                 return False
             self.started, self.first_pts = True, packet.pts
             if self.cut:
                 packet.dts = None  # without its leading pictures it may be decoded later: dated from the next one
-        return not self.cut or packet.pts >= self.first_pts
+        if self.cut and packet.pts < self.first_pts:
+            self._note_skipped(packet.pts)
+            return False
+        return True
+
+    def _note_skipped(self, pts: int) -> None:
+        self.skipped += pts >= self.start and (self.window.end is None or pts < self.window.end)
 
     def with_dts(self, packet: AnyPacket) -> Iterator[AnyPacket]:
         """Matroska has no dts, and FFmpeg derives none for the first packets after a seek: count them backwards."""

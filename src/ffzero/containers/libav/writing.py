@@ -180,6 +180,12 @@ class _Job:
         moved = sum(lane.moved for lane in self.lanes)
         if moved:
             self.warnings.append(f"{piece.path}: {moved} packets with times out of order were moved to stay in order")
+        for lane in self.lanes:
+            if lane.skipped and lane.choice.index != piece.main_index:
+                self.warnings.append(
+                    f"{piece.path}: stream {lane.choice.index} begins at its first key picture: the {lane.skipped} "
+                    "pictures before it are left out"
+                )
         reached_s = end_s - offset_s + piece.zero_s
         if piece.end_s is None and piece.actual_end_s is not None and reached_s < piece.actual_end_s - 1:
             self.warnings.append(
