@@ -1,7 +1,7 @@
 """Rendered HEVC in libde265, which shares no code with libavcodec: the same pictures, and nothing to find fault with.
 
-The stream is handed over as a player does it: the parameter sets of a sample entry before its first sample. (FFmpeg's
-``-c copy`` to Annex B, MPEG-TS or Matroska writes those of the first entry alone.)
+The stream is handed over as a player does it: the parameter sets of the sample entry before its first sample. So does
+FFmpeg's ``-c copy`` into other containers, which keeps every picture.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 
 import ffzero
 from support.encoding import ffmpeg
+from support.media import ffmpeg_exe
 from support.players import LIBDE265, need
 
 RATE = 25
@@ -25,8 +26,10 @@ KINDS = {
     "hev1": f"{X265}:open-gop=0:radl=2 -tag:v hev1 -pix_fmt yuv420p",
     "open groups, hvc1": f"{X265}:open-gop=1:rc-lookahead=20 -tag:v hvc1 -pix_fmt yuv420p",
     "open groups, hev1": f"{X265}:open-gop=1:rc-lookahead=20 -tag:v hev1 -pix_fmt yuv420p",
+    "sets in samples, hev1": f"{X265}:open-gop=0:repeat-headers=1 -tag:v hev1 -pix_fmt yuv420p",
     "10 bit": f"{X265}:open-gop=1:rc-lookahead=20 -tag:v hvc1 -pix_fmt yuv420p10le",
 }
+COPIES = ("mkv", "ts", "hevc")
 RANGES = ((3, 36), (7, 18), (12, 29))
 """From a picture to before another; the last two are also joined."""
 
@@ -95,3 +98,31 @@ def test_both_decoders_see_the_same_pictures(source: Path, tmp_path: Path) -> No
             assert len(said) == 1 and said[0].startswith(f"nFrames decoded: {count} "), said
             assert len(pictures) == count * PICTURE_BYTES * (1 + deep)
             assert pictures == libavcodec(output)
+
+
+def warnings_and_pictures(path: Path) -> tuple[str, bytes]:
+    """Return what FFmpeg says of a file, and its pictures."""
+    command = [ffmpeg_exe(), "-v", "warning", "-nostdin", "-i", str(path), "-fps_mode", "passthrough"]
+    run = subprocess.run([*command, "-f", "rawvideo", "-"], capture_output=True, timeout=60, check=True)
+    return run.stderr.decode(), run.stdout
+
+
+def test_copies_in_other_containers_keep_every_picture(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with ffzero.open(source) as movie:
+        clip = ffzero.concat([movie[Fraction(first, RATE) : Fraction(stop, RATE)] for first, stop in RANGES])
+        result = clip.write(output, boundary="render")
+    with ffzero.open(output) as movie:
+        assert movie.media is not None and movie.media.main_video is not None
+        (entry,) = movie.media.main_video.entries
+    assert entry.fourcc == ("hev1" if "hev1" in source.parent.name else "hvc1")
+    assert entry.hevc is not None
+    assert [len(entry.hevc.units(kind)) for kind in (32, 33, 34)] == [2, 2, 2]
+    said, pictures = warnings_and_pictures(output)
+    deep = "10 bit" in source.parent.name
+    assert said == ""
+    assert len(pictures) == (result.frames_copied + result.frames_rendered) * PICTURE_BYTES * (1 + deep)
+    for form in COPIES:
+        copy = output.with_suffix(f".{form}")
+        ffmpeg("-i", output, "-c", "copy", copy)
+        assert warnings_and_pictures(copy) == ("", pictures), form

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ffzero
+from support.encoding import ffmpeg
 from support.media import ffmpeg_exe
 from support.rendering import check_complaints
 from support.shown import Shown, psnr_db, shown
@@ -62,18 +63,45 @@ def test_a_rendered_piece_first_leaves_room_for_reordered_ones(name: str, tmp_pa
     assert media.main_video.table.composition_range[0] >= 0
 
 
+@pytest.mark.parametrize("entries", [1, 2])
 @pytest.mark.parametrize("start", [3, 6, 9, 12])
-def test_an_output_of_several_sample_entries_is_cut_again(start: int, tmp_path: Path) -> None:
+def test_an_output_with_the_sets_of_two_coders_is_cut_again(
+    start: int, entries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if entries == 2:  # as where the lengths of the source's NAL units are too short
+        monkeypatch.setattr("ffzero.frames.pictures.hevc._LEAST_LENGTH_SIZE", 5)
     source, joined, output = made(tmp_path, "hevc.mp4"), tmp_path / "joined.mp4", tmp_path / "out.mp4"
     pieces(source, (3, 16), (22, 40), (17, 19), (5, 31)).write(joined, boundary="render")
     media = ffzero.open(joined).media
     assert media is not None
     assert media.main_video is not None
-    assert len(media.main_video.entries) == 2
+    assert len(media.main_video.entries) == entries
+    monkeypatch.undo()
     result = pieces(joined, (start, start + 40)).write(output, boundary="render")
     assert result.frames_copied > 0
     check(shown(joined)[start : start + 40], output, result.frames_rendered)
     assert not check_complaints([(joined, None)], output)
+
+
+@pytest.mark.parametrize(("timing", "entries"), [(":vui-timing-info=0", 1), ("", 2)])
+def test_pictures_coded_for_two_files_whose_entries_mean_the_same(timing: str, entries: int, tmp_path: Path) -> None:
+    """The sets of what is coded tell the rate where a source's do; then those of two rates have the same ids."""
+    sources = [tmp_path / "25.mp4", tmp_path / "50.mp4"]
+    for path in sources:
+        moving = f"testsrc2=s=192x108:r={path.stem}:d=1.6"
+        ffmpeg("-f", "lavfi", "-i", moving, *f"{X265}:bframes=3:level-idc=3{timing} -tag:v hvc1".split(), path)
+    output = tmp_path / "out.mp4"
+    result = ffzero.concat([pieces(path, (3, 27)) for path in sources]).write(output, boundary="render")
+    media = ffzero.open(output).media
+    assert media is not None and media.main_video is not None
+    assert len(media.main_video.entries) == entries
+    wanted = [picture for path in sources for picture in shown(path) if 3 * STEP <= picture.time < 27 * STEP]
+    have = shown(output)
+    assert [len(have), result.frames_copied + result.frames_rendered] == [len(wanted)] * 2
+    pairs = list(zip(wanted, have, strict=True))
+    assert min(psnr_db(one.luma, two.luma) for one, two in pairs) >= 45
+    assert sum(not np.array_equal(one.data, two.data) for one, two in pairs) <= result.frames_rendered
+    assert not check_complaints([(path, None) for path in sources], output)
 
 
 def test_a_piece_whose_sound_is_another_track_is_no_fault_to_verification(tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ import numpy as np
 import ffzero
 from ffzero.containers.isobmff.boxes import View
 from ffzero.containers.isobmff.codec_config import parse_esds
+from ffzero.containers.isobmff.entry_boxes import with_parameter_sets
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import SampleEntry, parse_sample_entry
 from ffzero.containers.nal import RandomAccess
 from ffzero.edits.media import Media
 from ffzero.edits.rendering import CodedPictures, PictureJob
 from ffzero.errors import FFZeroError
-from ffzero.frames.pictures.entries import with_config
-from ffzero.frames.pictures.h264_sets import merged_avcc
 from ffzero.frames.render import PyAVRenderer
 
 __all__ = [
@@ -121,8 +120,7 @@ def entry_of_coded(job: PictureJob, coded: CodedPictures) -> SampleEntry:
         return parse_sample_entry(coded.entry, "vide")
     if not coded.added_sets:
         return entry
-    merged = merged_avcc(entry.boxes["avcC"], coded.added_sets)
-    return parse_sample_entry(with_config(entry, "avcC", merged), "vide")
+    return parse_sample_entry(with_parameter_sets(entry.raw, coded.added_sets), "vide")
 
 
 def decode(entry: SampleEntry, samples: Sequence[Sample]) -> list[Picture]:

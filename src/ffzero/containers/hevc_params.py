@@ -6,11 +6,23 @@ from dataclasses import field
 
 from ffzero.containers.bits import BitReader, unescape
 from ffzero.containers.hevc import HevcNalType, nal_header
+from ffzero.containers.hevc_reference_sets import ReferenceSet, read_reference_set
 from ffzero.containers.vui import Timing, VideoSignal, read_timing, read_video_signal
 from ffzero.errors import InvalidDataError
 from ffzero.values import dataclass
 
-__all__ = ["HevcPps", "HevcSps", "HevcVps", "HevcVui", "parse_hevc_pps", "parse_hevc_sps", "parse_hevc_vps"]
+__all__ = [
+    "HevcPps",
+    "HevcSps",
+    "HevcVps",
+    "HevcVui",
+    "hevc_set_id",
+    "parse_hevc_pps",
+    "parse_hevc_sps",
+    "parse_hevc_vps",
+    "read_profile_tier_level",
+    "read_scaling_lists",
+]
 
 _SUBSAMPLING = {0: (1, 1), 1: (2, 2), 2: (2, 1), 3: (1, 1)}
 _MAX_SIDE = 65536
@@ -39,6 +51,7 @@ class HevcSps:
     ``profile_bits`` holds the general profile space, tier, profile, compatibility and constraint flags. ``buffering``
     has (max_dec_pic_buffering, num_reorder, max_latency) of each sub-layer. ``crop`` is (left, right, top, bottom) in
     luma samples. ``tools`` holds all coding tools in the order of the syntax; ``extension`` the SPS extensions' bits.
+    ``has_long_term``: slices may name long-term reference pictures, of which ``long_term`` lists some beforehand.
     """
 
     id: int
@@ -58,7 +71,8 @@ class HevcSps:
     buffering: tuple[tuple[int, int, int], ...]
     tools: Values
     scaling: Values | None
-    reference_sets: tuple[Values, ...]
+    reference_sets: tuple[ReferenceSet, ...]
+    has_long_term: bool
     long_term: tuple[Values, ...]
     vui: HevcVui
     extension: tuple[int, int]
@@ -121,12 +135,20 @@ def parse_hevc_pps(nal: bytes) -> HevcPps:
     return HevcPps(id=bits.ue(63), sps_id=bits.ue(15), body=bits.rest())
 
 
+def hevc_set_id(nal: bytes) -> int:
+    """Return the id of a VPS, SPS or PPS NAL unit. Raises ``InvalidDataError`` where it is damaged, or another unit."""
+    kind = nal[0] >> 1 & 63 if nal else -1
+    if kind == HevcNalType.VPS:
+        return parse_hevc_vps(nal).id
+    return parse_hevc_sps(nal).id if kind == HevcNalType.SPS else parse_hevc_pps(nal).id
+
+
 def parse_hevc_sps(nal: bytes) -> HevcSps:
     """Parse an SPS NAL unit of the base layer, its header included. Raises ``InvalidDataError`` where it is damaged."""
     bits = _payload(nal, HevcNalType.SPS)
     vps_id, last_sub_layer = bits.u(4), bits.u(3)
     bits.skip(1)
-    profile_bits, level = _profile_tier_level(bits, last_sub_layer)
+    profile_bits, level = read_profile_tier_level(bits, last_sub_layer)
     identifier, chroma_format = bits.ue(15), bits.ue(3)
     separate = chroma_format == 3 and bits.flag()
     width, height = bits.ue(_MAX_SIDE), bits.ue(_MAX_SIDE)
@@ -138,9 +160,10 @@ def parse_hevc_sps(nal: bytes) -> HevcSps:
     depths = (8 + bits.ue(8), 8 + bits.ue(8))
     log2_max_poc_lsb = 4 + bits.ue(12)
     buffering = _buffering(bits, last_sub_layer)
-    tools, scaling = _tools(bits, chroma_format)
+    tools, scaling = _tools(bits)
     reference_sets = _reference_sets(bits)
-    long_term = tuple((bits.u(log2_max_poc_lsb), bits.u(1)) for _ in range(bits.ue(32))) if bits.flag() else ()
+    has_long_term = bits.flag()
+    long_term = tuple((bits.u(log2_max_poc_lsb), bits.u(1)) for _ in range(bits.ue(32))) if has_long_term else ()
     tools += (bits.u(1), bits.u(1))  # temporal motion vectors, strong intra smoothing
     vui = _vui(bits, last_sub_layer) if bits.flag() else HevcVui()
     return HevcSps(
@@ -162,13 +185,14 @@ def parse_hevc_sps(nal: bytes) -> HevcSps:
         tools=tools,
         scaling=scaling,
         reference_sets=reference_sets,
+        has_long_term=has_long_term,
         long_term=long_term,
         vui=vui,
         extension=bits.rest(),
     )
 
 
-def _profile_tier_level(bits: BitReader, last_sub_layer: int) -> tuple[int, int]:
+def read_profile_tier_level(bits: BitReader, last_sub_layer: int) -> tuple[int, int]:
     """Read profile_tier_level (§7.3.3); return the general profile bits and level, passing over the sub-layers'."""
     profile, level = bits.u(_PROFILE_BITS), bits.u(8)
     present = [(bits.flag(), bits.flag()) for _ in range(last_sub_layer)]
@@ -190,19 +214,19 @@ def _buffering(bits: BitReader, last_sub_layer: int) -> tuple[tuple[int, int, in
     return tuple((bits.ue(16) + 1, bits.ue(16), bits.ue()) for _ in range(count))
 
 
-def _tools(bits: BitReader, chroma_format: int) -> tuple[Values, Values | None]:
+def _tools(bits: BitReader) -> tuple[Values, Values | None]:
     """Read from log2_min_luma_coding_block_size to the PCM fields; return (tools, scaling lists)."""
     values = [bits.ue(8) for _ in range(6)]
     scaling: Values | None = None
     if bits.flag():
-        scaling = _scaling_lists(bits, chroma_format) if bits.flag() else ()
+        scaling = read_scaling_lists(bits) if bits.flag() else ()
     values += [bits.u(1), bits.u(1)]  # asymmetric partitions, sample adaptive offset
     if bits.flag():
         values += [bits.u(4), bits.u(4), bits.ue(8), bits.ue(8), bits.u(1)]
     return tuple(values), scaling
 
 
-def _scaling_lists(bits: BitReader, chroma_format: int) -> Values:
+def read_scaling_lists(bits: BitReader) -> Values:
     """Read scaling_list_data (§7.3.4) as the values transmitted."""
     values: list[int] = []
     for size in range(4):
@@ -216,28 +240,10 @@ def _scaling_lists(bits: BitReader, chroma_format: int) -> Values:
     return tuple(values)
 
 
-def _reference_sets(bits: BitReader) -> tuple[Values, ...]:
-    """Read the short-term reference picture sets (§7.3.7) as (deltas before..., 0 or used, ...) values."""
-    sets: list[Values] = []
-    deltas_count = 0
-    for index in range(bits.ue(64)):
-        values = [int(index > 0 and bits.flag())]
-        if values[0]:
-            values += [bits.u(1), bits.ue(32767)]
-            kept = 0
-            for _ in range(deltas_count + 1):
-                used = bits.u(1)
-                use_delta = 1 if used else bits.u(1)
-                kept += use_delta
-                values += [used, use_delta]
-            deltas_count = kept
-        else:
-            negative, positive = bits.ue(16), bits.ue(16)
-            values += [negative, positive]
-            for _ in range(negative + positive):
-                values += [bits.ue(32767), bits.u(1)]
-            deltas_count = negative + positive
-        sets.append(tuple(values))
+def _reference_sets(bits: BitReader) -> tuple[ReferenceSet, ...]:
+    sets: list[ReferenceSet] = []
+    for _ in range(bits.ue(64)):
+        sets.append(read_reference_set(bits, sets))
     return tuple(sets)
 
 

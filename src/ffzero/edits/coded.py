@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from ffzero.containers.isobmff.entry_boxes import with_parameter_sets, with_skipped_frame_numbers, without_repeated
+from ffzero.containers.isobmff.entry_boxes import (
+    with_other_parameter_sets,
+    with_parameter_sets,
+    with_skipped_frame_numbers,
+    without_repeated,
+)
 from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.open_joints import continued, is_continued
 from ffzero.edits.plan import Segment
@@ -16,6 +21,7 @@ from ffzero.edits.renders import told
 from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.joined import with_coded_sound, without_first, without_last
 from ffzero.edits.sound.rendering import RenderedSound
+from ffzero.errors import InvalidDataError, UnsupportedError
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter
 
 __all__ = ["coded_layout"]
@@ -122,9 +128,21 @@ def _described(item: Placed, entries: list[bytes]) -> Placed:
     if rendered.coded.entry is not None:
         place = _place_of(_named_alike(rendered.coded.entry, entries), entries)
     elif rendered.coded.added_sets:
-        entry = with_parameter_sets(entries[place], rendered.coded.added_sets)
-        entries[place] = with_skipped_frame_numbers(entry) if rendered.coded.skips_frame_numbers else entry
+        place = _place_with_sets(rendered.coded, place, entries)
     return replace(item, descriptions={0: place})
+
+
+def _place_with_sets(coded: CodedPictures, place: int, entries: list[bytes]) -> int:
+    """Add the sets that coded pictures decode by to an entry; return its place, or another's where it takes none."""
+    try:
+        entry = with_parameter_sets(entries[place], coded.added_sets)
+    except (InvalidDataError, UnsupportedError):
+        if b"hvcC" not in entries[place]:
+            raise
+        # Coded like another file's pictures, whose entry means the same, they may have sets of the same ids.
+        return _place_of(_named_alike(with_other_parameter_sets(entries[place], coded.added_sets), entries), entries)
+    entries[place] = with_skipped_frame_numbers(entry) if coded.skips_frame_numbers else entry
+    return place
 
 
 def _place_of(entry: bytes, entries: list[bytes]) -> int:

@@ -147,7 +147,7 @@ class CodedPictures:
 
     ``pts`` are their times, rising, in ticks of the job's track or of ``timescale``; ``sync`` the numbers of those at
     which a decoder can start, the first always among them. Where ``entry`` is ``None`` they decode by the sample entry
-    of the source's (or the target's) samples with ``added_sets`` (whole NAL units: SPS and PPS with ids that it lacks)
+    of the source's (or the target's) samples with ``added_sets`` (parameter sets, NAL units, with ids that it lacks)
     added to it, and so do those samples; else by ``entry``, a whole sample entry box. ``restore`` is what must stand
     before the first sample of the source that follows them, in it, to make its decoder's headers the source's again
     (MPEG-4 Part 2, MPEG-2); empty where nothing must. Where frame numbers skip some at the joint, H.264's sequence

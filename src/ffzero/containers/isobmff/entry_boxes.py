@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from ffzero.containers.h264_splice import with_gaps_allowed
 from ffzero.containers.isobmff.boxes import View, box
+from ffzero.containers.isobmff.hvcc import extended_hvcc, own_hvcc
 from ffzero.errors import UnsupportedError
 
-__all__ = ["with_parameter_sets", "with_skipped_frame_numbers", "without_repeated"]
+__all__ = ["with_other_parameter_sets", "with_parameter_sets", "with_skipped_frame_numbers", "without_repeated"]
 
 _CHILDREN_AT = 8 + 78
 """Where the boxes inside a visual sample entry begin (ISO/IEC 14496-12 §12.1.3.2)."""
@@ -18,12 +19,24 @@ _MOST_SPS, _MOST_PPS = 31, 255
 
 
 def with_parameter_sets(entry: bytes, sets: Sequence[bytes]) -> bytes:
-    """Return a sample entry whose ``avcC`` (14496-15 §5.3.3.1) holds these SPS and PPS, whole NAL units, too.
+    """Return a sample entry whose ``avcC`` or ``hvcC`` (14496-15 §5.3.3.1, §8.3.3.1) holds these sets, NAL units, too.
 
-    Those that it holds already are not added again. Raises ``UnsupportedError`` where they don't fit.
+    Those that it holds already are not added again. Raises ``UnsupportedError`` where they don't fit,
+    ``InvalidDataError`` where an ``hvcC`` is damaged.
     """
+    made = {"avcC": _extended, "hvcC": extended_hvcc}
     return _rebuilt(
-        entry, lambda child: box("avcC", _extended(child.raw(), sets)) if child.fourcc == "avcC" else child.as_box()
+        entry,
+        lambda child: (
+            box(child.fourcc, made[child.fourcc](child.raw(), sets)) if child.fourcc in made else child.as_box()
+        ),
+    )
+
+
+def with_other_parameter_sets(entry: bytes, sets: Sequence[bytes]) -> bytes:
+    """Return a sample entry whose ``hvcC`` holds these VPS, SPS and PPS alone, for samples like those of ``entry``."""
+    return _rebuilt(
+        entry, lambda child: box("hvcC", _replaced(child.raw(), sets)) if child.fourcc == "hvcC" else child.as_box()
     )
 
 
@@ -53,6 +66,10 @@ def _children(entry: bytes) -> list[View]:
 def _rebuilt(entry: bytes, made: Callable[[View], bytes]) -> bytes:
     body = entry[8:_CHILDREN_AT] + b"".join(map(made, _children(entry)))
     return (len(body) + 8).to_bytes(4, "big") + entry[4:8] + body
+
+
+def _replaced(record: bytes, sets: Sequence[bytes]) -> bytes:
+    return own_hvcc(sets, nal_length_size=(record[21] & 3) + 1)
 
 
 def _gaps_allowed(config: bytes) -> bytes:

@@ -1,16 +1,19 @@
-"""HEVC coded like the source's, by libx265, under a sample entry of its own."""
+"""HEVC coded like the source's, decodable beside it: by libx265, under parameter-set ids that the source's lack."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from ffzero.containers.hevc import HevcNalType
+from ffzero.containers.hevc_numbers import slice_with_pps_id
 from ffzero.containers.hevc_params import HevcSps, parse_hevc_sps
-from ffzero.containers.isobmff.sample_entry import SampleEntry
-from ffzero.errors import UnsupportedError
+from ffzero.containers.hevc_slice_params import slice_params_of
+from ffzero.containers.isobmff.hvcc import extended_hvcc, own_hvcc
+from ffzero.errors import InvalidDataError, UnsupportedError
 from ffzero.frames.pictures.entries import parsed_entry, with_config
 from ffzero.frames.pictures.hdr import content_light, dolby_vision_profile, mastering_display
-from ffzero.frames.pictures.hvcc import hvcc
+from ffzero.frames.pictures.hevc_sets import HevcSets, free_ids, numbered_sets, promised_sets
 from ffzero.frames.pictures.nal_samples import is_settings, length_prefixed, units
 from ffzero.frames.pictures.recipes import Package, Recipe
 from ffzero.frames.pictures.source import Source
@@ -28,15 +31,18 @@ _FIXED = (
 )
 _VIDEO_FORMATS = ("component", "pal", "ntsc", "secam", "mac")
 _VPS, _SPS, _PPS, _DELIMITER, _PREFIX_SEI, _SUFFIX_SEI = 32, 33, 34, 35, 39, 40
+_SETS = (_VPS, _SPS, _PPS)
 _RANDOM_ACCESS = range(16, 24)
 _FIELD_SEQUENCE = 2
 _ENHANCED = ("dvcC", "dvvC", "dvwC", "hvcE", "lhvC")
 _LENGTH_SIZE = 4
+_LEAST_LENGTH_SIZE = 3
+"""Rendered pictures are large: 65535 bytes may be too few for a slice."""
 
 
 def hevc_recipe(source: Source) -> Recipe:
     """Return how to code pictures like an HEVC source's. Raises ``UnsupportedError`` with what cannot be matched."""
-    sps = _active_sps(source.entry)
+    sps = _active_sps(source)
     if source.pix_fmt not in _PIXELS:
         raise UnsupportedError(f"no encoder here makes HEVC of pixel format {source.pix_fmt}")
     if sps.vui.field_flags & _FIELD_SEQUENCE:
@@ -53,7 +59,7 @@ def hevc_recipe(source: Source) -> Recipe:
         encoder="libx265",
         pix_fmt=source.pix_fmt,
         attempts=tuple(_options(source, sps, quantizer) for quantizer in _QUANTIZERS),
-        package=lambda headers: _package(source, headers),
+        package=lambda headers: _package(source, sps, headers),
         rate=rate,
         sample_aspect=Fraction(across, down) if across and down else None,
         color_range=source.color_range if signal.full_range else 0,
@@ -64,16 +70,20 @@ def hevc_recipe(source: Source) -> Recipe:
     )
 
 
-def _active_sps(entry: SampleEntry) -> HevcSps:
-    sets = entry.hevc.units(HevcNalType.SPS) if entry.hevc is not None else ()
-    if not sets:
+def _active_sps(source: Source) -> HevcSps:
+    config = source.entry.hevc
+    parsed = [parse_hevc_sps(unit) for unit in config.units(HevcNalType.SPS)] if config is not None else []
+    fitting = [sps for sps in parsed if (sps.width, sps.height) == (source.width, source.height)]
+    if not parsed:
         raise UnsupportedError("the HEVC source keeps its parameter sets inside the samples: they cannot be matched")
-    return parse_hevc_sps(sets[0])
+    return fitting[0] if fitting else parsed[0]
 
 
 def _options(source: Source, sps: HevcSps, quantizer: int) -> dict[str, str]:
     signal = sps.vui.signal
     params = [_FIXED, f"qp={quantizer}"]
+    if sps.vui.timing is None:
+        params.append("vui-timing-info=0")  # so that the sets do not depend on the rate of one file of many
     if signal.video_format < len(_VIDEO_FORMATS):
         params.append(f"videoformat={_VIDEO_FORMATS[signal.video_format]}")
     if signal.overscan_appropriate is not None:
@@ -90,28 +100,69 @@ def _options(source: Source, sps: HevcSps, quantizer: int) -> dict[str, str]:
     return {"preset": "ultrafast", "flags": "+global_header+cgop", "x265-params": ":".join(params)}
 
 
-def _package(source: Source, headers: bytes) -> Package:
+def _package(source: Source, like: HevcSps, headers: bytes) -> Package:
     found = units(headers)
-    sets = [[unit for unit in found if unit[0] >> 1 == kind] for kind in (_VPS, _SPS, _PPS)]
-    record = hvcc(sets[0], sets[1], sets[2], nal_length_size=_LENGTH_SIZE)
-    entry = with_config(source.entry, "hvcC", record, without=_ENHANCED)
-    lost = [name for name in _ENHANCED if name in source.entry.boxes]
-    beside = b"".join(
-        len(unit).to_bytes(_LENGTH_SIZE) + unit
-        for unit in found
-        if unit[0] >> 1 == _PREFIX_SEI and not is_settings(unit, 2)
-    )
+    (vps,), (sps,), (pps,) = ([unit for unit in found if unit[0] >> 1 == kind] for kind in _SETS)
+    beside = [unit for unit in found if unit[0] >> 1 == _PREFIX_SEI and not is_settings(unit, 2)]
+    sets = HevcSets(vps, sps, pps)
+    try:
+        return _sharing(source, like, sets, beside)
+    except (InvalidDataError, UnsupportedError):
+        return _with_own_entry(source, sets, beside)
 
-    def sample(coded: bytes) -> bytes:
-        body = length_prefixed(
-            coded, _LENGTH_SIZE, dropped=(_VPS, _SPS, _PPS, _DELIMITER), sei=(_PREFIX_SEI, _SUFFIX_SEI), hevc=True
-        )
-        key = body[_LENGTH_SIZE] >> 1 in _RANDOM_ACCESS
-        return beside + body if key else body
+
+def _sharing(source: Source, like: HevcSps, own: HevcSets, beside: Sequence[bytes]) -> Package:
+    """Return the package of pictures that decode by the source's sample entry with their sets, under ids of their own.
+
+    Raises ``UnsupportedError`` or ``InvalidDataError`` where they cannot.
+    """
+    config = source.entry.hevc
+    assert config is not None
+    if any(name in source.entry.boxes for name in _ENHANCED) or config.nal_length_size < _LEAST_LENGTH_SIZE:
+        raise UnsupportedError("the source's sample entry is true of its own pictures alone")
+    ids = free_ids(config, source.first_sample)
+    params = slice_params_of(own)
+    added = numbered_sets(promised_sets(own, like, reorder=source.reorder), ids)
+    extended_hvcc(source.entry.boxes["hvcC"], added)
+    # What is looked at while it is coded promises no reordering: that would hold pictures back.
+    plain = own_hvcc(numbered_sets(own, ids), nal_length_size=config.nal_length_size)
+
+    def changed(unit: bytes) -> bytes:
+        return slice_with_pps_id(unit, params, ids.pps) if unit[0] >> 1 < _VPS else unit
 
     return Package(
+        decodes_by=parsed_entry(with_config(source.entry, "hvcC", plain)),
+        sample=_samples(config.nal_length_size, beside, changed),
+        added_sets=tuple(added),
+    )
+
+
+def _with_own_entry(source: Source, sets: HevcSets, beside: Sequence[bytes]) -> Package:
+    record = own_hvcc(sets, nal_length_size=_LENGTH_SIZE)
+    entry = with_config(source.entry, "hvcC", record, without=_ENHANCED)
+    lost = [name for name in _ENHANCED if name in source.entry.boxes]
+    return Package(
         decodes_by=parsed_entry(entry),
-        sample=sample,
+        sample=_samples(_LENGTH_SIZE, beside, bytes),
         entry=entry,
         warnings=(f"rendered pictures lack Dolby Vision metadata ({', '.join(lost)})",) if lost else (),
     )
+
+
+def _samples(length_size: int, beside: Sequence[bytes], changed: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Return what makes samples of what the encoder gives out, key pictures with ``beside`` before them."""
+    before = b"".join(len(unit).to_bytes(length_size) + unit for unit in beside)
+
+    def sample(coded: bytes) -> bytes:
+        body = length_prefixed(
+            coded,
+            length_size,
+            dropped=(*_SETS, _DELIMITER),
+            sei=(_PREFIX_SEI, _SUFFIX_SEI),
+            hevc=True,
+            changed=changed,
+        )
+        key = body[length_size] >> 1 in _RANDOM_ACCESS
+        return before + body if key else body
+
+    return sample

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ffzero.containers.bits import unescape
 from ffzero.containers.nal_units import iter_annex_b, iter_sei_messages
@@ -21,17 +21,24 @@ def units(stream: bytes) -> list[bytes]:
 
 
 def length_prefixed(
-    stream: bytes, nal_length_size: int, *, dropped: Collection[int], sei: Collection[int], hevc: bool = False
+    stream: bytes,
+    nal_length_size: int,
+    *,
+    dropped: Collection[int],
+    sei: Collection[int],
+    hevc: bool = False,
+    changed: Callable[[bytes], bytes] = bytes,
 ) -> bytes:
     """Return a sample of the NAL units of a byte stream, less types ``dropped`` and SEI of the encoder's settings.
 
-    Raises ``UnsupportedError`` where a NAL unit is too long for its length field.
+    Each is put through ``changed``. Raises ``UnsupportedError`` where a NAL unit is too long for its length field.
     """
     parts: list[bytes] = []
     for unit in units(stream):
         kind = unit[0] >> 1 & 63 if hevc else unit[0] & 31
         if kind in dropped or (kind in sei and is_settings(unit, 2 if hevc else 1)):
             continue
+        unit = changed(unit)
         if len(unit) >> 8 * nal_length_size:
             raise UnsupportedError(
                 f"a rendered picture does not fit the source's NAL unit lengths of {nal_length_size} bytes"
