@@ -127,10 +127,11 @@ def _lend_libraries(folder: Path) -> None:
 
 
 def measure_frames(scale: Scale, place: Place, tell: Callable[[str], None]) -> tuple[list[Section], list[str]]:
-    """Return the four sections, and what was not measured and why."""
+    """Return the sections, and what was not measured and why."""
     environments = _Environments(place.folder, tell, small=scale.frames < 500)
     bench = _Bench(scale, place, environments, tell)
-    sections = [bench.decoding(), bench.round_trip(), bench.random_access(), bench.parallel()]
+    sections = [bench.decoding(megabits) for megabits in scale.frame_megabits]
+    sections += [bench.round_trip(), bench.random_access(), bench.parallel()]
     return sections, [f"{name}: {why}" for name, why in environments.missing.items()]
 
 
@@ -139,21 +140,25 @@ class _Bench:
         self._scale, self._folder, self._tell = scale, place.folder, tell
         self._environments = environments
         self._size = scale.pictures[-1].size
-        self._video = self._folder / "frames.mp4"
-        tell("coding the video of the frames")
-        noise = f"testsrc2=size={self._size}:rate={_RATE},noise=alls=8:allf=t"
-        _code(self._video, noise, scale.frames, f"-preset veryfast -b:v {scale.pictures[-1].megabits}M -g 50")
 
-    def decoding(self) -> Section:
-        results = self._in_turns(_DECODE, self._video)
+    def _video(self, megabits: float) -> Path:
+        video = self._folder / f"frames{megabits:g}.mp4"
+        if not video.exists():
+            self._tell(f"coding the video of the frames, {megabits:g} Mb/s")
+            noise = f"testsrc2=size={self._size}:rate={_RATE},noise=alls=8:allf=t"
+            _code(video, noise, self._scale.frames, f"-preset veryfast -b:v {megabits}M -g 50")
+        return video
+
+    def decoding(self, megabits: float) -> Section:
+        results = self._in_turns(_DECODE, self._video(megabits))
         self._counted(results, self._scale.frames)
         limit = results["pyav_decode"]
         return Section(
-            title=f"Every frame of {self._scale.frames} ({self._size} H.264) to arrays",
+            title=f"Every frame of {self._scale.frames} ({self._size} H.264, {megabits:g} Mb/s) to arrays",
             header=_HEADER,
             rows=[self._row(result, limit, self._scale.frames) for result in results.values()],
             notes=("× is against decoding alone (PyAV, AUTO threads): 1 is the limit, lower is dearer",),
-            targets=_decode_targets(results),
+            targets=_decode_targets(results, f" at {megabits:g} Mb/s"),
             data={"frames": _data(results)},
         )
 
@@ -213,7 +218,9 @@ class _Bench:
         )
 
     def parallel(self) -> Section:
-        results = self._in_turns(_PARALLEL, self._video, json.dumps(self._scale.frames / _RATE))
+        results = self._in_turns(
+            _PARALLEL, self._video(self._scale.frame_megabits[0]), json.dumps(self._scale.frames / _RATE)
+        )
         self._counted(results, self._scale.frames)
         one, two = results["ffzero_one_core"], results["ffzero_two"]
         return Section(
@@ -286,17 +293,17 @@ class _Bench:
         )
 
 
-def _decode_targets(results: Mapping[str, Result]) -> list[Target]:
+def _decode_targets(results: Mapping[str, Result], where: str) -> list[Target]:
     limit, yuv, rgb = (results[name] for name in ("pyav_decode", "ffzero_yuv", "ffzero_rgb"))
     targets = [
-        Target(name="yuv: CPU", value=yuv.cpu_s / limit.cpu_s, limit=1.03, unit="× decoding alone"),
-        Target(name="rgb: CPU", value=rgb.cpu_s / limit.cpu_s, limit=1.12, unit="× decoding alone"),
+        Target(name=f"yuv{where}: CPU", value=yuv.cpu_s / limit.cpu_s, limit=1.03, unit="× decoding alone"),
+        Target(name=f"rgb{where}: CPU", value=rgb.cpu_s / limit.cpu_s, limit=1.12, unit="× decoding alone"),
     ]
     for way, least in (
         ("torchcodec_rgb", 1.0), ("torchcodec_ranges", 1.2), ("decord_rgb", 1.2), ("imageio_rgb", 1.4),
         ("moviepy_rgb", 1.4),
     ):  # fmt: skip
-        targets += _ahead(f"rgb beside {way.removesuffix('_rgb')}", rgb, results.get(way), least)
+        targets += _ahead(f"rgb{where} beside {way.removesuffix('_rgb')}", rgb, results.get(way), least)
     return targets
 
 

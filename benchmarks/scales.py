@@ -15,7 +15,8 @@ class Scale:
 
     A cut is made of a file of each of ``pictures``, a join of files of the first. ``hours`` are the lengths of the
     synthetic recordings; the last is the one that counts. ``render_minutes`` are the lengths of the files out of which
-    cuts are made that code their ends. ``frames`` of the last of ``pictures`` are handed to Python.
+    cuts are made that code their ends. ``frames`` of the last of ``pictures`` are handed to Python, coded at each of
+    ``frame_megabits`` a second.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Scale:
     render_minutes: tuple[int, ...]
     render_repeats: int
     frames: int
+    frame_megabits: tuple[float, ...]
     frame_repeats: int
 
     @property
@@ -60,6 +62,7 @@ FULL = Scale(
     render_minutes=(1, 10, 120),
     render_repeats=3,
     frames=750,
+    frame_megabits=(8, 12),
     frame_repeats=3,
 )
 
@@ -76,5 +79,6 @@ QUICK = Scale(
     render_minutes=(1,),
     render_repeats=1,
     frames=150,
+    frame_megabits=(4,),
     frame_repeats=1,
 )

@@ -56,7 +56,7 @@ def test_all_of_it_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exhaust
     assert costs["cpu_s"] > 0
     assert 20e6 < costs["peak_bytes"] < 400e6
     names = {target.name for section in sections for target in section.targets}
-    assert {"yuv: CPU", "rgb: CPU", "round trip: CPU", "two processes"} <= names
+    assert {"yuv at 4 Mb/s: CPU", "rgb at 4 Mb/s: CPU", "round trip: CPU", "two processes"} <= names
     assert not any("decord" in name for name in names)  # what was not measured is neither met nor missed
 
 
