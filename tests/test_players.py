@@ -13,9 +13,10 @@ import pytest
 
 import ffzero
 from support import media
+from support.chromium import THUMB, Chromium
 from support.encoding import ffmpeg
 from support.oracle import Frame, decode, describe
-from support.players import CHROMIUM, GSTREAMER, THUMB, Chromium, gstreamer, need
+from support.players import CHROMIUM, GSTREAMER, gstreamer, need
 from support.verdict import expected_frames
 
 pytestmark = [pytest.mark.timeout(600)]

@@ -5,7 +5,6 @@ By default a random cut of every file, a join and a removal; ``--exhaustive`` ma
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ import ffzero
 from ffzero.errors import EncryptedError
 from ffzero.reporting import WriteResult
 from support import media
-from support.rendering import Picture, check_complaints, check_pictures, pictures
+from support.rendering import Picture, check_complaints, check_pictures, drawn_ranges, pictures
 
 LONG = frozenset({"long_1080p_lowbitrate.mp4", "long_180p_av1.mp4", "three_edits.mp4"})
 """Decoded by ``--exhaustive`` only."""
@@ -27,7 +26,6 @@ WITHOUT_ENTRY = frozenset({"h264_intra_refresh.mp4"})
 """No decoder starts afresh anywhere but at the first picture: all of a cut has to be coded."""
 USUAL_S = Fraction(1, 25)
 """How long a picture of ``three_edits.mp4`` lasts."""
-LEAST_S, MOST_S = Fraction(1, 5), Fraction(6)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -41,23 +39,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             if whole or (item.name not in LONG and (kind == "cut-0" or item.name not in SLOW))
         ]
         metafunc.parametrize(("item", "kind"), params)
-
-
-def drawn_ranges(kind: str, first: Fraction, last: Fraction, dice: random.Random) -> list[tuple[Fraction, Fraction]]:
-    """Return the ranges to be shown one after another, to the millisecond."""
-    length = last - first
-    if kind == "removal":
-        cuts = sorted(first + length * Fraction(dice.randrange(50, 950), 1000) for _ in range(2))
-        low, high = (Fraction(round(cut * 1000), 1000) for cut in cuts)
-        begin = max(Fraction(0), low - MOST_S)
-        return [(begin, low), (max(high, low + Fraction(1, 20)), min(last, high + MOST_S))]
-    count = 2 if kind.startswith("join") else 1
-    found = []
-    for _ in range(count):
-        span = min(length, LEAST_S + (MOST_S - LEAST_S) * Fraction(dice.randrange(1000), 1000))
-        start = first + (length - span) * Fraction(dice.randrange(1000), 1000)
-        found.append((Fraction(int(start * 1000), 1000), Fraction(int((start + span) * 1000) + 1, 1000)))
-    return found
 
 
 def shown_times(path: Path) -> list[Fraction]:
@@ -117,16 +98,12 @@ def bounded(clip: Any) -> list[str]:
 
 @pytest.mark.timeout(600)
 def test_rendered_boundaries(item: media.Media, kind: str, tmp_path: Path) -> None:
-    dice = random.Random(f"render {item.name} {kind}")
     if item.key:
         with pytest.raises(EncryptedError):
             ffzero.open(item.path())[1:2].write(tmp_path / "out.mp4", boundary="render")
         assert list(tmp_path.iterdir()) == []
         return
-    times = shown_times(item.path())
-    ranges = drawn_ranges(kind, max(Fraction(0), min(times)), max(times), dice)
-    ranges = [(a, b) for a, b in ranges if any(a <= time < b - Fraction(1, 1000) for time in times)]
-    ranges = ranges or [(min(times), max(times))]
+    ranges = drawn_ranges(item, kind, shown_times(item.path()))
     movie = ffzero.open(item.path())
     clip = ffzero.concat([movie[start:end] for start, end in ranges])
     output = tmp_path / f"out{item.path().suffix}"

@@ -379,3 +379,12 @@ def test_progress_is_told(output: Path) -> None:
     ffzero.verify(output, reporter=keep)
     assert seen
     assert {event.stage for event in seen} == {"verify"}
+
+
+def test_packets_coded_beside_a_joint_are_not_sought_in_the_other_piece(tmp_path: Path) -> None:
+    path = {item.name: item.path() for item in media.real_media()}.get("example.mp4")
+    if path is None:
+        pytest.skip("needs FFZERO_MEDIA")
+    movie = ffzero.open(path)
+    clip = movie["0.1":"0.6"] + movie["0.3":"0.9"]  # the same packets twice
+    clip.write(tmp_path / "out.mp4", boundary="render", audio="joint", verify=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,14 +13,16 @@ from typing import Any
 import av
 import numpy as np
 
+from support.media import Media
 from support.oracle import decode
 
-__all__ = ["Picture", "check_complaints", "check_pictures", "pictures"]
+__all__ = ["Picture", "check_complaints", "check_pictures", "drawn_ranges", "pictures"]
 
 AT = Fraction(1, 1_000_000)
 TIME_SLACK = Fraction(2, 1000)
 LEAST_DB = 45.0
 _RUN_UP_S = 12
+_LEAST_S, _MOST_S = Fraction(1, 5), Fraction(6)
 
 Array = np.ndarray[Any, Any]
 
@@ -30,6 +33,33 @@ class Picture:
 
     time: Fraction
     planes: tuple[Array, ...]
+
+
+def drawn_ranges(item: Media, kind: str, times: Sequence[Fraction]) -> list[tuple[Fraction, Fraction]]:
+    """Return ranges of ``item`` to be shown one after another, to the millisecond; each has some of the ``times``.
+
+    ``kind`` is ``cut-N``, ``join-N`` or ``removal``: the same ranges whenever it is asked for.
+    """
+    dice = random.Random(f"render {item.name} {kind}")
+    ranges = _ranges(kind, max(Fraction(0), min(times)), max(times), dice)
+    filled = [(a, b) for a, b in ranges if any(a <= time < b - Fraction(1, 1000) for time in times)]
+    return filled or [(min(times), max(times))]
+
+
+def _ranges(kind: str, first: Fraction, last: Fraction, dice: random.Random) -> list[tuple[Fraction, Fraction]]:
+    length = last - first
+    if kind == "removal":
+        cuts = sorted(first + length * Fraction(dice.randrange(50, 950), 1000) for _ in range(2))
+        low, high = (Fraction(round(cut * 1000), 1000) for cut in cuts)
+        begin = max(Fraction(0), low - _MOST_S)
+        return [(begin, low), (max(high, low + Fraction(1, 20)), min(last, high + _MOST_S))]
+    count = 2 if kind.startswith("join") else 1
+    found = []
+    for _ in range(count):
+        span = min(length, _LEAST_S + (_MOST_S - _LEAST_S) * Fraction(dice.randrange(1000), 1000))
+        start = first + (length - span) * Fraction(dice.randrange(1000), 1000)
+        found.append((Fraction(int(start * 1000), 1000), Fraction(int((start + span) * 1000) + 1, 1000)))
+    return found
 
 
 def pictures(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None) -> Iterator[Picture]:

@@ -103,7 +103,10 @@ class TrackLayer:
     def _join_sound(self, pool: EntryPool, timescale: int) -> int:
         """Let packets be coded at joints and for effects; returns the track's timescale."""
         gaps = any(track is None for track in self.tracks)
-        self.placed, reason = join_sound(self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps)
+        copies = self.boundary == "keyframe"
+        self.placed, reason = join_sound(
+            self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps, keeps_holes=copies
+        )
         if reason:
             self._refuse_unlike(reason)
             text = f"the sound of track {self.own.id} is copied as it is: {reason}"

@@ -106,11 +106,15 @@ class _TrackProof:
             track = source.box.track(segment.track)
             want = _hashes(source, track, _kept(segment), self.cancel, self.problems)
             at, first = self._begin(have, at, want, is_first=not number, sought=sought)
-            found = list(differences(have, at, want, first))
+            free = self._free(number, segments, source, len(want))
+            stop = _unchanged(have, at - first, want, max(first, free[1])) if self.kind == "audio" else len(want)
+            found = list(differences(have, at, want[:stop], first))
             if found:
-                self._tell(found, segment, source, self._free(number, segments, source, len(want)))
+                self._tell(found, segment, source, free)
             self.compared += len(want) - first
-            at, sought = end_of(found, at, len(want) - first), False
+            at, sought = end_of(found, at, stop - first), False
+            self.rewritten += range(at, at + len(want) - stop)
+            at += len(want) - stop
         if at < len(have) and not sought and self.kind in ("video", "audio"):
             self.problems.append(f"{len(have) - at} samples more than planned, from sample {at} on")
         if at > len(have) and isinstance(segments[-1], Render) and not sought:
@@ -219,6 +223,17 @@ def _unlike(have: Sequence[bytes], at: int, want: Sequence[bytes], late: int) ->
     wanted = max(0, len(want) - late)
     found = sum(a == b for a, b in _beside(have, at, want, late, wanted))
     return wanted - found if found else len(want) + 1
+
+
+def _unchanged(have: Sequence[bytes], at: int, want: Sequence[bytes], least: int) -> int:
+    """Return how many samples are there at their own places, the last ones of which (from ``least`` on) need not be.
+
+    What was coded in their stead is not to be looked for: another piece may hold the same sound.
+    """
+    for stop in range(len(want), least - 1, -1):
+        if 0 < stop <= len(have) - at and have[at + stop - 1] == want[stop - 1]:
+            return stop
+    return len(want)
 
 
 def _kept(segment: Copy) -> list[tuple[int, int]]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
 from ffzero.edits.layout import PieceLayout
 from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.coding import SoundCoding, sound_coding
+from ffzero.edits.sound.holes import without_holes
 from ffzero.edits.sound.line import Lane, SoundLine
 from ffzero.edits.sound.rendering import RenderedSound, SoundJob
 from ffzero.edits.takes import Take, usual_duration
@@ -28,6 +30,8 @@ _TAIL_PACKETS = 3
 _LONGEST_SILENCE_S = 10
 _WHOLE_S = Fraction(1, 20)
 """A piece that begins or ends so near its file's sound's end is whole there."""
+_HOLE_S = Fraction(1, 40)
+"""More than a packet of AAC: Chromium plays packets one after another, whatever their times: it leaves out holes."""
 _FREE_PACKET = 4096
 
 
@@ -38,10 +42,13 @@ def join_sound(
     entries: int = 1,
     *,
     has_gaps: bool = False,
+    keeps_holes: bool = False,
 ) -> tuple[list[Placed], str]:
     """Return takes of one sound track with those packets between them that are to be coded anew.
 
-    With ``has_gaps`` pieces between them have no sound: there will be silence.
+    With ``has_gaps`` pieces between them have no sound: there will be silence. So there is where a piece's sound ends
+    before its pictures or begins after them, and where there is a hole in it, unless nothing else is to be coded and
+    ``keeps_holes`` says so.
 
     ``audio`` is ``"copy"``, ``"joint"``, ``"encode"``, or ``None``: joints where a piece was cut inside and the codec's
     packets, only copied, would click. Also returns why nothing can be coded, empty where it can or need not be.
@@ -50,16 +57,20 @@ def join_sound(
     assert isinstance(take, Take)
     joints = len(placed) > 1 and (audio == "joint" or (audio is None and _cut_inside(placed, pieces)))
     effects = any(pieces[item.piece].request.sound_effects for item in placed)
-    mended = len(placed) > 1 and (has_gaps or any(item.unlike for item in placed))
+    parts = [part for item in placed for part in without_holes(item, _HOLE_S)] if len(placed) > 1 else list(placed)
+    holes = has_gaps or (not keeps_holes and _has_hole(parts))
+    mended = len(placed) > 1 and (holes or any(item.unlike for item in placed))
     if not (joints or effects or mended or audio == "encode"):
         return list(placed), ""
     coding = sound_coding(take.track, take.descriptions()[0], pieces[placed[0].piece].request.media)
     if audio is None and not effects and not mended and not coding.clicks:
         return list(placed), ""
-    reason = coding.reason or _unfit(placed, coding, entries, longest_s=None if has_gaps else _LONGEST_SILENCE_S)
+    if coding.packet <= 1 or not parts:
+        parts = list(placed)
+    reason = coding.reason or _unfit(parts, coding, entries, longest_s=None if has_gaps else _LONGEST_SILENCE_S)
     if reason:
         return list(placed), reason
-    return list(_Joiner(SoundLine(placed, pieces, coding), all_anew=audio == "encode").laid()), ""
+    return list(_Joiner(SoundLine(parts, pieces, coding), all_anew=audio == "encode").laid()), ""
 
 
 def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool:
@@ -74,6 +85,10 @@ def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool
         if number < len(placed) - 1 and found[1] - piece.end > _WHOLE_S:
             return True
     return False
+
+
+def _has_hole(placed: Sequence[Placed]) -> bool:
+    return any(item.at_s - before.end_s > _HOLE_S for before, item in pairwise(placed))
 
 
 def _unfit(placed: Sequence[Placed], coding: SoundCoding, entries: int, longest_s: int | None) -> str:

@@ -1,0 +1,53 @@
+"""Where a joined piece's sound ends before its pictures, or begins after them, there is coded silence, not a hole.
+
+Some players (Chromium) play packets one after another whatever their times: sound behind a hole would come early.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import ffzero
+from support.encoding import ffmpeg
+
+RATE = 48000
+NEAR_S = 0.03
+"""A packet, by half of which a piece may be off, and a margin."""
+HOLES = {
+    "it ends early": (["-t", "1.6"], [], (0.5, 2), 1.1, 1.5),
+    "it begins late": ([], ["-itsoffset", "0.3"], (0, 1), 1.0, 1.3),
+    "a packet lasts long": (["-t", "1.6"], [], (0, 1), 1.0427, 1.2427),
+}
+"""How the sound is made, the range that is shown twice, and from when to when there is no sound in the middle (s)."""
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_hole_in_the_sound_at_a_joint_is_filled(hole: str, tmp_path: Path) -> None:
+    short, late, (start, end), begin, stop = HOLES[hole]
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"]
+    sound = [*late, "-f", "lavfi", *short, "-i", f"sine=440:sample_rate={RATE}:d=2"]
+    longer = ["-bsf:a", r"setts=ts=TS+gt(N\,2)*9600"] if "packet" in hole else []
+    ffmpeg(*picture, *sound, "-c:v", "libx264", "-g", "25", "-c:a", "aac", *longer, "-t", "2", source)
+    piece = ffzero.open(source)[Fraction(start) : Fraction(end)]
+    result = (piece + piece).write(output, boundary="render")
+    assert result.warnings == ()
+    heard, first_s = packets_in_a_row(output)
+    loud = np.abs(heard.reshape(-1, 240)).max(axis=1) > 0.02
+    at = first_s + np.arange(len(loud)) * 240 / RATE
+    inside = loud[(at > begin + NEAR_S) & (at < stop - NEAR_S)]
+    assert len(inside) and not inside.any()
+    assert loud[(at > stop + NEAR_S) & (at < stop + 0.2)].all()
+
+
+def packets_in_a_row(path: Path) -> tuple[np.ndarray[tuple[int], np.dtype[np.float32]], float]:
+    """Return what packets decode to, one after another as if they had no times, and when the first is heard."""
+    with av.open(str(path)) as container:
+        frames = [frame for frame in container.decode(audio=0) if frame.pts is not None]
+        rows = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+        return rows[: len(rows) // 240 * 240], float(frames[0].pts * frames[0].time_base)
