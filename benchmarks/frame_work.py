@@ -48,6 +48,12 @@ def ffzero_rgb(path):
     return sum(1 for frame in ffzero.open(path).frames() if frame.array[0, 0, 0] >= 0)
 
 
+def ffzero_rgb_one_thread(path):
+    import ffzero
+
+    return sum(1 for frame in ffzero.open(path).frames(threads=1) if frame.array[0, 0, 0] >= 0)
+
+
 def piped(path, form, samples):
     import av
     import imageio_ffmpeg
@@ -111,6 +117,13 @@ def torchcodec_rgb(path):
     from torchcodec.decoders import VideoDecoder
 
     return sum(1 for frame in VideoDecoder(path, dimension_order="NHWC") if int(frame[0, 0, 0]) >= 0)
+
+
+def torchcodec_rgb_threads(path):
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=0)
+    return sum(1 for frame in decoder if int(frame[0, 0, 0]) >= 0)
 
 
 def torchcodec_ranges(path):

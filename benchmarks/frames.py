@@ -48,8 +48,8 @@ _SAMPLING_S = 0.03
 _HEADER = ("", "CPU a frame", "frames/s", "× CPU", "× wall", "peak memory")
 
 _DECODE = (
-    "pyav_decode", "ffzero_yuv", "ffzero_rgb", "pipe_yuv", "pipe_rgb", "imageio_rgb", "moviepy_rgb", "opencv_rgb",
-    "decord_rgb", "torchcodec_rgb", "torchcodec_ranges",
+    "pyav_decode", "ffzero_yuv", "ffzero_rgb", "ffzero_rgb_one_thread", "pipe_yuv", "pipe_rgb", "imageio_rgb",
+    "moviepy_rgb", "opencv_rgb", "decord_rgb", "torchcodec_rgb", "torchcodec_rgb_threads", "torchcodec_ranges",
 )  # fmt: skip
 _ROUND = ("ffmpeg_round", "ffzero_round", "imageio_round", "moviepy_round", "ffmpeg_python_round")
 _RANDOM = ("ffzero_random", "ffzero_random_together", "decord_random", "opencv_random", "torchcodec_random")
@@ -304,7 +304,10 @@ def _decode_targets(results: Mapping[str, Result], where: str) -> list[Target]:
         ("moviepy_rgb", 1.4),
     ):  # fmt: skip
         targets += _ahead(f"rgb{where} beside {way.removesuffix('_rgb')}", rgb, results.get(way), least)
-    return targets
+    # TorchCodec decodes on one thread unless told, which takes less CPU and longer: like is held beside like too.
+    one, many = results["ffzero_rgb_one_thread"], results.get("torchcodec_rgb_threads")
+    targets += _ahead(f"rgb{where} on one thread beside torchcodec", one, results.get("torchcodec_rgb"), 1.0)
+    return targets + _ahead(f"rgb{where} beside torchcodec on all threads", rgb, many, 1.0)
 
 
 def _ahead(name: str, mine: Result, other: Result | None, least: float) -> list[Target]:

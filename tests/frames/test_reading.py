@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from bisect import bisect_right
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 import ffzero
+from ffzero.errors import UsageError
 from ffzero.reporting import CancelToken, ProgressEvent
 from support.pixels import digest, file_of, raw_video, shown
 
@@ -284,3 +287,29 @@ def test_times_outside_are_refused() -> None:
         movie.frame_at(1000)
     with pytest.raises(ffzero.TimeRangeError):
         movie.frame_at(-1)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads in /proc")
+@pytest.mark.parametrize("name", ["h264_open_gop.mp4", "h264_open_gop.mp4.mkv"])
+def test_threads_are_as_many_as_asked_for(name: str) -> None:
+    movie = ffzero.open(file_of(name))
+    wanted = list(shown(file_of(name)))
+    before = len(os.listdir("/proc/self/task"))
+    for threads, more in ((1, False), (None, (os.cpu_count() or 1) > 1)):
+        with closing(movie.frames(format="yuv", threads=threads)) as frames:
+            got, most = [], 0
+            for frame in frames:
+                got.append((frame.time, digest(frame.planes)))
+                most = max(most, len(os.listdir("/proc/self/task")))
+        assert got == wanted
+        assert (most > before) == more
+    assert movie.frame_at(1, threads=1).index == movie.frame_at(1).index
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.5, "2"])
+def test_a_number_of_threads_that_makes_no_sense_is_refused(threads: Any) -> None:
+    movie = ffzero.open(file_of("h264_open_gop.mp4"))
+    with pytest.raises(UsageError, match="thread"):
+        movie.frames(threads=threads)
+    with pytest.raises(UsageError, match="thread"):
+        movie.frame_at(1, threads=threads)

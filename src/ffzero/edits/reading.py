@@ -25,6 +25,7 @@ __all__ = [
     "Readable",
     "SoundRequest",
     "TrackChoice",
+    "checked_threads",
     "default_frame_reader",
     "use_frame_reader",
 ]
@@ -53,6 +54,7 @@ class FrameRequest:
     out: Any = None
     rotate: bool = True
     writable: bool = False
+    threads: int | None = None
     reporter: Reporter = no_report
     cancel: CancelToken | None = None
 
@@ -124,6 +126,7 @@ class Readable:
         out: None = None,
         rotate: bool = True,
         writable: bool = False,
+        threads: int | None = None,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> Generator[Frame, None, None]: ...
@@ -142,6 +145,7 @@ class Readable:
         out: Any = None,
         rotate: bool = True,
         writable: bool = False,
+        threads: int | None = None,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> Generator[FrameBatch, None, None]: ...
@@ -159,6 +163,7 @@ class Readable:
         out: Any = None,
         rotate: bool = True,
         writable: bool = False,
+        threads: int | None = None,
         reporter: Reporter = no_report,
         cancel: CancelToken | None = None,
     ) -> Generator[Frame, None, None] | Generator[FrameBatch, None, None]:
@@ -172,6 +177,8 @@ class Readable:
         for them is not decoded. ``tracks`` are IDs of video tracks; of several, all pictures come in order of time,
         tagged with their ``track``. ``rotate`` turns pictures as the file says they are shown; with ``"yuv"`` they are
         left and ``frame.rotation`` tells. ``writable`` lets the planes of ``"yuv"`` be written to, which may copy them.
+        ``threads`` decode (by default one a processor, up to 8); 1 takes the least CPU time and memory, for one of many
+        workers.
 
         With ``batch`` comes a ``FrameBatch`` of so many pictures (the last may have fewer), each in an array of its own
         (memory that nobody holds any more serves again). ``out`` is an array to be filled instead, again and again:
@@ -198,6 +205,7 @@ class Readable:
             out=out,
             rotate=rotate,
             writable=writable,
+            threads=checked_threads(threads),
             reporter=reporter,
             cancel=cancel,
         )
@@ -213,12 +221,21 @@ class Readable:
         track: int | None = None,
         rotate: bool = True,
         writable: bool = False,
+        threads: int | None = None,
         cancel: CancelToken | None = None,
     ) -> Frame:
         """Return the picture that is shown at ``time``: the last one whose time is not after it; see ``frames_at``."""
-        return self.frames_at(
-            [time], format=format, size=size, track=track, rotate=rotate, writable=writable, cancel=cancel
-        )[0]
+        found = self.frames_at(
+            [time],
+            format=format,
+            size=size,
+            track=track,
+            rotate=rotate,
+            writable=writable,
+            threads=threads,
+            cancel=cancel,
+        )
+        return found[0]
 
     def frames_at(
         self,
@@ -229,6 +246,7 @@ class Readable:
         track: int | None = None,
         rotate: bool = True,
         writable: bool = False,
+        threads: int | None = None,
         cancel: CancelToken | None = None,
     ) -> list[Frame]:
         """Return the pictures shown at ``times``, in the order asked; each group of pictures is decoded once.
@@ -248,6 +266,7 @@ class Readable:
             tracks=track,
             rotate=rotate,
             writable=writable,
+            threads=checked_threads(threads),
             cancel=cancel,
         )
         return default_frame_reader().frames_at(request, wanted)
@@ -284,6 +303,13 @@ class Readable:
             cancel=cancel,
         )
         return default_frame_reader().sound(request)
+
+
+def checked_threads(threads: int | None) -> int | None:
+    """Return how many threads are to decode, ``None`` for the usual number. Raises ``UsageError``."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise UsageError("at least one thread decodes", found=threads, expected="a whole number from 1 on, or None")
+    return threads
 
 
 def _range(

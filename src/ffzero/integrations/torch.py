@@ -65,9 +65,11 @@ class FrameDataset(IterableDataset):  # type: ignore[misc]  # torch has no types
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
         opened = [open_movie(source) if isinstance(source, str) else source for source in self._sources]
+        # Workers together take as many threads as there are processors; one alone takes the usual number.
+        threads = None if worker is None else max(1, (os.cpu_count() or 1) // workers)
         shares = shares_of(opened, self._rank * workers + number, self._world_size * workers, self._step)
         for share in shares:
-            with closing(share.frames(opened[share.source], self._step, self._look)) as frames:
+            with closing(share.frames(opened[share.source], self._step, {**self._look, "threads": threads})) as frames:
                 for frame in frames:
                     yield self._item(share, frame)
 

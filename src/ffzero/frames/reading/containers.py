@@ -51,8 +51,11 @@ _FIELD_S = Fraction(1, 20)
 class ContainerTrack:
     """A video stream of a file that libav demuxes, to be decoded. ``close`` frees the decoder and the file."""
 
-    def __init__(self, path: str, number: int | None, cancel: CancelToken | None = None) -> None:
+    def __init__(
+        self, path: str, number: int | None, cancel: CancelToken | None = None, *, threads: int | None = None
+    ) -> None:
         self._cancel = cancel
+        self._threads = threads
         self._source = Input(path)
         self._source.__enter__()
         self._context: Any = None
@@ -297,6 +300,8 @@ class ContainerTrack:
         if context is not self._context:
             if not context.is_open:
                 context.thread_type = "AUTO"
+                if self._threads is not None:
+                    context.thread_count = self._threads
             self._context = context
         context.skip_frame = "DEFAULT"
         return context

@@ -60,12 +60,14 @@ class IndexedTrack:
         track: Track,
         effects: Sequence[PictureEffect] = (),
         cancel: CancelToken | None = None,
+        *,
+        threads: int | None = None,
     ) -> None:
         self.media, self.track = media, track
         self.base = Fraction(1, track.timescale)
         self._effects = tuple(effects)
         self._cancel = cancel
-        self._decoder = TrackDecoder(media, track, cancel)
+        self._decoder = TrackDecoder(media, track, cancel, threads=threads)
 
     @classmethod
     def of(
@@ -74,6 +76,8 @@ class IndexedTrack:
         track: int | None,
         effects: Sequence[PictureEffect] = (),
         cancel: CancelToken | None = None,
+        *,
+        threads: int | None = None,
     ) -> IndexedTrack:
         """Choose a track by ID, or the main one. Raises ``UsageError``, ``UnsupportedError`` where there is none."""
         tracks = [one for one in media.box.tracks if media.role(one) in ("video", "still") and one.table.count]
@@ -81,11 +85,11 @@ class IndexedTrack:
         if track is not None:
             if track not in pictures:
                 raise UsageError(f"no video track {track}", path=media.name, expected=f"one of {sorted(pictures)}")
-            return cls(media, pictures[track], effects, cancel)
+            return cls(media, pictures[track], effects, cancel, threads=threads)
         main = media.main_video or next(iter(pictures.values()), None)
         if main is None:
             raise UnsupportedError("there are no pictures in it", path=media.name)
-        return cls(media, main, effects, cancel)
+        return cls(media, main, effects, cancel, threads=threads)
 
     def close(self) -> None:
         self._decoder.close()

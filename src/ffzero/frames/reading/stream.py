@@ -124,8 +124,8 @@ def track_of(piece: Piece, number: int | None, request: FrameRequest) -> Indexed
     media = piece.input.media
     if media is None:
         piece.input.check_same()
-        return ContainerTrack(piece.input.path, number, request.cancel)
-    return IndexedTrack.of(media, number, piece.effects, request.cancel)
+        return ContainerTrack(piece.input.path, number, request.cancel, threads=request.threads)
+    return IndexedTrack.of(media, number, piece.effects, request.cancel, threads=request.threads)
 
 
 def _count(

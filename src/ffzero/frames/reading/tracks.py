@@ -63,14 +63,16 @@ class TrackDecoder:
     it under the interpreter's lock.
     """
 
-    def __init__(self, media: Media, track: Track, cancel: CancelToken | None = None) -> None:
+    def __init__(
+        self, media: Media, track: Track, cancel: CancelToken | None = None, *, threads: int | None = None
+    ) -> None:
         self._media, self._track, self._cancel = media, track, cancel
         self._decoder: VideoCodecContext | None = None
         self._description = -1
         self._used = False
         self._base = Fraction(1, track.timescale)
         self._depth = -1
-        self._threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        self._threads = min(threads or _MOST_THREADS, _MOST_THREADS, os.cpu_count() or 1)
 
     def close(self) -> None:
         if self._decoder is not None:
@@ -88,7 +90,9 @@ class TrackDecoder:
         known = self._decoder
         if known is None or description != self._description or held_back != self._held_back:
             self.close()
-            known = self._decoder = open_decoder(self._track.entries[description], held_back=held_back)
+            known = self._decoder = open_decoder(
+                self._track.entries[description], held_back=held_back, most_threads=self._threads
+            )
             self._description, self._held_back = description, held_back
         elif self._used:
             known.flush_buffers()
