@@ -6,6 +6,7 @@ Some players (Chromium) play packets one after another whatever their times: sou
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 
 import ffzero
+from ffzero.containers.aac import silent_aac
 from support.encoding import ffmpeg
 
 RATE = 48000
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1"}
 NEAR_S = 0.03
 """A packet, by half of which a piece may be off, and a margin."""
 HOLES = {
@@ -43,6 +46,41 @@ def test_a_hole_in_the_sound_at_a_joint_is_filled(hole: str, tmp_path: Path) -> 
     inside = loud[(at > begin + NEAR_S) & (at < stop - NEAR_S)]
     assert len(inside) and not inside.any()
     assert loud[(at > stop + NEAR_S) & (at < stop + 0.2)].all()
+
+
+@pytest.mark.parametrize("boundary", ["auto", "keyframe"])
+def test_where_nothing_else_is_coded_packets_of_silence_fill_a_hole(boundary: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"]
+    sound = ["-f", "lavfi", "-t", "1.4", "-i", f"sine=440:sample_rate={RATE}:d=2"]
+    ffmpeg(*picture, *sound, "-c:v", "libx264", "-g", "25", "-c:a", "aac", "-ac", "2", source)
+    with ffzero.open(source) as movie:
+        result = ffzero.concat([movie, movie, movie]).write(output, boundary=boundary, verify=True)
+    assert (result.frames_rendered, result.warnings) == (0, ())
+    with av.open(str(output)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.pts is not None]
+    assert all(packet.duration == 1024 for packet in packets[:-1])
+    assert [b.pts - a.pts for a, b in pairwise(packets)] == [1024] * (len(packets) - 1)
+    heard, first_s = packets_in_a_row(output)
+    loud = np.abs(heard.reshape(-1, 240)).max(axis=1) > 0.02
+    at = first_s + np.arange(len(loud)) * 240 / RATE
+    for begin in (1.4, 3.4):
+        inside = loud[(at > begin + NEAR_S) & (at < begin + 0.6 - NEAR_S)]
+        assert len(inside) and not inside.any()
+        assert loud[(at > begin + 0.6 + NEAR_S) & (at < begin + 0.8)].all()
+
+
+@pytest.mark.parametrize("channels", sorted(LAYOUTS))
+def test_silent_packets_decode_to_silence(channels: int) -> None:
+    packet = silent_aac(channels)
+    assert packet is not None
+    decoder = av.CodecContext.create("aac", "r")
+    # AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): AAC-LC, 48 kHz, the usual order of the channels.
+    decoder.extradata = int(f"{2:05b}{3:04b}{channels:04b}000", 2).to_bytes(2, "big")
+    frames = [frame for _ in range(3) for frame in decoder.decode(av.Packet(packet))]
+    assert [(frame.samples, frame.layout.name) for frame in frames] == [(1024, LAYOUTS[channels])] * 3
+    assert not any(frame.to_ndarray().any() for frame in frames)
+    assert silent_aac(0) is None
 
 
 def packets_in_a_row(path: Path) -> tuple[np.ndarray[tuple[int], np.dtype[np.float32]], float]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,31 @@ class TestPicture:
         lines = plan_picture(ffzero.open("in.mp4")[1:5].plan().to_dict(), width=80, blocks=True, colour=True)
         assert any("\x1b[32m" in line for line in lines)
         assert all(line.rfind("\x1b[0m") >= line.rfind("\x1b[") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "import ffzero; ffzero.open('in.mp4').clip(0, 4).write('out.mp4', boundary='keyframe', verify=True)",
+        "import ffzero; ffzero.open('in.mp4').clip(0.3, 1.5).write('out.mp4', boundary='render', jobs=2)",
+        "import ffzero; list(ffzero.open('in.mp4').frames(0, 0.2))",
+    ],
+)
+def test_a_fresh_process_loads_what_its_work_needs(work: str) -> None:
+    """No more of the package is loaded than is named, so what is handed down from above has to be fetched."""
+    guarded = f"if __name__ == '__main__':\n    {work}\n"
+    Path("work.py").write_text(guarded, encoding="utf-8")
+    check_alone("work.py")
+
+
+@pytest.mark.parametrize(
+    "words", ["cut in.mp4 -s 0 -e 4 --verify", "concat in.mp4 in.mp4 --verify", "cut in.mp4 -s 1 -e 2 --jobs 2"]
+)
+def test_a_command_loads_what_its_work_needs(words: str) -> None:
+    check_alone("-m", "ffzero", *words.split(), "-o", "out.mp4")
+
+
+def check_alone(*words: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(ffzero.__file__).parents[1])}
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=100, env=environment)
+    assert done.returncode == 0, done.stderr

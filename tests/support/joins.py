@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ffzero.containers.aac import silent_aac
 from support import boxes, media, oracle
 
 __all__ = [
@@ -315,6 +316,10 @@ def _longest_gap(parts: Sequence[Section], sources: Sequence[Packets], one: Frac
     return one + max(max(Fraction(0), part.end - end.pts - end.duration) for part, end in zip(parts, ends, strict=True))
 
 
+SILENCE = frozenset(hashlib.sha1(silent_aac(channels) or b"").hexdigest() for channels in range(1, 7))
+"""The packets that may stand where a piece has no more sound."""
+
+
 def _out_of_place(
     got: Packets, parts: Sequence[Section], all_packets: Sequence[Packets], one: Fraction
 ) -> Iterator[str]:
@@ -322,6 +327,8 @@ def _out_of_place(
     number, last = 0, Fraction(-10)
     for packet in got:
         found = sources[number].get(packet.digest)
+        if found is None and packet.digest in SILENCE and last == max(sources[number].values()):
+            continue  # the piece's sound ends before its pictures
         moved_on = number + 1 < len(parts) and packet.pts >= parts[number + 1].at - one
         if moved_on and (found is None or found <= last or found - parts[number].end >= one):
             number += 1

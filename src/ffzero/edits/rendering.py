@@ -229,5 +229,7 @@ def renderer_on(engine: Any, jobs: int | None, output: str) -> AbstractContextMa
     if engine is None and jobs in (None, 1):
         return nullcontext()
     if not _engines:
+        importlib.import_module("ffzero.api")
+    if not _engines:
         raise RenderRequiredError("no engine is loaded that could render", hint="Import ffzero")
     return _engines[0](engine, jobs, output)

@@ -11,15 +11,18 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
+from ffzero.containers.aac import silent_aac
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import TimecodeFormat
 from ffzero.containers.isobmff.sample_table import Chunks, SampleTable, Sizes
 from ffzero.containers.runs import Runs, frozen
 from ffzero.edits.coded_tail import decoded_before, without_surplus
 from ffzero.edits.rendered import Rendered
+from ffzero.edits.sound.coding import sound_coding
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.takes import Take
 from ffzero.extents.rope import Rope
@@ -211,7 +214,7 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
             if item.own.first >= item.own.stop:
                 continue
             if start > end and parts:
-                end = _after(parts, start, end)
+                end = _quiet(parts, item, start, end) or _after(parts, start, end)
         table = _mapped(item, timescale)
         parts.append(Part(piece=item.piece, table=table))
         end += len_ticks(table)
@@ -225,6 +228,36 @@ def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         shown_ticks=max(least, min(stop, end) - media_time),
         empty_ticks=to_ticks(first.at_s, timescale, Rounding.NEAREST),
     )
+
+
+def _quiet(parts: list[Part], item: Placed, start: int, end: int) -> int:
+    """Fill up with silent packets before ``item``; return where they end, half a packet from ``start`` at most.
+
+    Returns 0 where there are none of its codec. Without them players that count packets, not times (Chromium), would be
+    early from here on.
+    """
+    take, timescale = item.own, parts[-1].table.timescale
+    number = take.descriptions()[0]
+    entry, coding = take.track.entries[number], sound_coding(take.track, number)
+    packet = silent_aac(entry.aac.channels) if entry.aac is not None and not coding.reason else None
+    if packet is None:
+        return 0
+    usual = rescale(coding.packet, entry.sample_rate, timescale, Rounding.NEAREST)
+    end = _after(
+        parts, min(start, max(end, end + usual - _last_ticks(parts))), end
+    )  # a last one may say that it is short
+    count = round(Fraction((start - end) * entry.sample_rate, timescale * coding.packet))
+    if not count:
+        return end
+    ends = [rescale(n * coding.packet, entry.sample_rate, timescale, Rounding.NEAREST) for n in range(count + 1)]
+    durations = [after - before for before, after in pairwise(ends)]
+    parts.append(_literal_part([packet] * count, durations, timescale, item.descriptions[number]))
+    return end + ends[-1]
+
+
+def _last_ticks(parts: Sequence[Part]) -> int:
+    durations = parts[-1].table.durations
+    return durations.at(parts[-1].table.count - 1)
 
 
 def _ticks(take: Take | Rendered | RenderedSound, ticks: int, timescale: int) -> int:

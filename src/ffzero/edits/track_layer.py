@@ -103,7 +103,7 @@ class TrackLayer:
     def _join_sound(self, pool: EntryPool, timescale: int) -> int:
         """Let packets be coded at joints and for effects; returns the track's timescale."""
         gaps = any(track is None for track in self.tracks)
-        copies = self.boundary == "keyframe"
+        copies = self.boundary != "render"
         self.placed, reason = join_sound(
             self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps, keeps_holes=copies
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -114,6 +115,8 @@ def use_verifier(provider: Callable[[], Verifier]) -> None:
 
 def default_verifier() -> Verifier:
     """Return the verifier in use. Raises ``UnsupportedError`` where none was handed in."""
+    if not _provider:
+        importlib.import_module("ffzero.api")  # parts of the package load no more than they name
     if not _provider:
         raise UnsupportedError("no verifier is loaded", hint="Import ffzero")
     return _provider[0]()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
+from ffzero.containers.aac import silent_aac
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.nal import RandomAccess
 from ffzero.edits.media import Media
@@ -105,6 +106,8 @@ class _TrackProof:
             source = sources[segment.input]
             track = source.box.track(segment.track)
             want = _hashes(source, track, _kept(segment), self.cancel, self.problems)
+            if number:
+                at = self._past_silence(have, at, want)
             at, first = self._begin(have, at, want, is_first=not number, sought=sought)
             free = self._free(number, segments, source, len(want))
             stop = _unchanged(have, at - first, want, max(first, free[1])) if self.kind == "audio" else len(want)
@@ -119,6 +122,15 @@ class _TrackProof:
             self.problems.append(f"{len(have) - at} samples more than planned, from sample {at} on")
         if at > len(have) and isinstance(segments[-1], Render) and not sought:
             self.problems.append(f"{at - len(have)} samples fewer than planned at the end")
+
+    def _past_silence(self, have: Sequence[bytes], at: int, want: Sequence[bytes]) -> int:
+        """Return where the packets end that were put in because the sound before ended before its pictures."""
+        aac = self.track.entries[0].aac
+        packet = silent_aac(aac.channels) if aac is not None else None
+        if packet is not None and (silence := _hash(packet)) not in want[:1]:
+            while at < len(have) and have[at] == silence:
+                at += 1
+        return at
 
     def _begin(
         self, have: Sequence[bytes], at: int, want: Sequence[bytes], *, is_first: bool, sought: bool
@@ -257,6 +269,10 @@ def _time(media: Media, track: Track, sample: int) -> float:
     return float(media.seconds(track, track.table.pts(min(sample, track.table.count - 1))))
 
 
+def _hash(data: bytes | bytearray) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
+
+
 def _hashes(
     media: Media,
     track: Track,
@@ -279,7 +295,7 @@ def _hashes(
                     continue
                 data = bytearray(size)
                 source.readinto_at(offset, memoryview(data))
-                found.append(hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest())
+                found.append(_hash(data))
     if beyond:
         problems.append(f"{media.name} ends before {beyond} of its samples, from {first_beyond} on")
     return found
