@@ -59,11 +59,12 @@ def check(item: media.Media, ranges: list[tuple[Fraction, Fraction]], result: Wr
     wanted: list[Picture] = []
     at = Fraction(0)
     for start, end in ranges:
-        part = list(one_after_another(pictures(item.path(), start, end)))
+        found = list(pictures(item.path(), start, end))
+        part = list(one_after_another(found))
         if part:
             zero = part[0].time
             wanted += [Picture(time=at + picture.time - zero, planes=picture.planes) for picture in part]
-            at += end - zero
+            at += end - zero + (part[-1].time - found[-1].time)  # a piece ends as much later as its last picture comes
     deep = any(picture.planes[0].dtype.itemsize > 1 for picture in wanted[:1])
     shown = list(pictures(output))
     problems = check_pictures(wanted, shown, peak=1023 if deep else 255, rendered=result.frames_rendered)

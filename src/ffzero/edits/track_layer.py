@@ -31,6 +31,9 @@ __all__ = ["TrackLayer"]
 
 _FINE_TIMESCALE = 10_000
 
+_ROUNDED_TICKS = 2
+"""By so much pieces may seem to overlap that only were rounded."""
+
 
 class TrackLayer:
     """Lays one output track. ``ids`` are the IDs of the tracks that make it, by the ``id()`` of their movie."""
@@ -210,8 +213,11 @@ class TrackLayer:
         at = piece.at + max(Fraction(0), start - piece.start)
         if abs(start - piece.start) * take.track.timescale < 1:
             at = piece.at  # the same instant, but for the rounding to this track's ticks
-        if self.role == "video" and self.placed and self.placed[-1].piece == number:
-            at = max(at, self.placed[-1].end_s)  # FFmpeg lets later edits begin before the one before has ended
+        if self.role == "video" and self.placed:
+            # FFmpeg lets later edits begin before the one before has ended: such a piece ends late, too.
+            last = self.placed[-1]
+            if last.piece == number or last.end_s - at > Fraction(_ROUNDED_TICKS, take.track.timescale):
+                at = max(at, last.end_s)
         length = media.seconds(take.track, take.media_stop - take.media_start)
         self.placed.append(
             Placed(piece=number, take=take, at_s=at, end_s=at + length, descriptions=descriptions, unlike=unlike)
