@@ -177,8 +177,7 @@ class Readable:
         for them is not decoded. ``tracks`` are IDs of video tracks; of several, all pictures come in order of time,
         tagged with their ``track``. ``rotate`` turns pictures as the file says they are shown; with ``"yuv"`` they are
         left and ``frame.rotation`` tells. ``writable`` lets the planes of ``"yuv"`` be written to, which may copy them.
-        ``threads`` decode (by default one a processor, up to 8); 1 takes the least CPU time and memory, for one of many
-        workers.
+        ``threads`` decode: by default one a processor, up to 8; 1 takes the least CPU time, for one of many workers.
 
         With ``batch`` comes a ``FrameBatch`` of so many pictures (the last may have fewer), each in an array of its own
         (memory that nobody holds any more serves again). ``out`` is an array to be filled instead, again and again:

@@ -30,7 +30,6 @@ from ffzero.timebase import common_timescale
 __all__ = ["TrackLayer"]
 
 _FINE_TIMESCALE = 10_000
-
 _ROUNDED_TICKS = 2
 """By so much pieces may seem to overlap that only were rounded."""
 
@@ -106,9 +105,9 @@ class TrackLayer:
     def _join_sound(self, pool: EntryPool, timescale: int) -> int:
         """Let packets be coded at joints and for effects; returns the track's timescale."""
         gaps = any(track is None for track in self.tracks)
-        copies = self.boundary != "render"
+        fills_holes = self.boundary == "render"
         self.placed, reason = join_sound(
-            self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps, keeps_holes=copies
+            self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps, fills_holes=fills_holes
         )
         if reason:
             self._refuse_unlike(reason)

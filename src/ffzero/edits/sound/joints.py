@@ -42,13 +42,13 @@ def join_sound(
     entries: int = 1,
     *,
     has_gaps: bool = False,
-    keeps_holes: bool = False,
+    fills_holes: bool = False,
 ) -> tuple[list[Placed], str]:
     """Return takes of one sound track with those packets between them that are to be coded anew.
 
-    With ``has_gaps`` pieces between them have no sound: there will be silence. So there is where a piece's sound ends
-    before its pictures or begins after them, and where there is a hole in it, unless nothing else is to be coded and
-    ``keeps_holes`` says so.
+    With ``has_gaps`` pieces between them have no sound: there will be silence. With ``fills_holes``, or where something
+    else is coded, so there is where a piece's sound ends before its pictures or begins after them, and where there is a
+    hole in it.
 
     ``audio`` is ``"copy"``, ``"joint"``, ``"encode"``, or ``None``: joints where a piece was cut inside and the codec's
     packets, only copied, would click. Also returns why nothing can be coded, empty where it can or need not be.
@@ -58,7 +58,7 @@ def join_sound(
     joints = len(placed) > 1 and (audio == "joint" or (audio is None and _cut_inside(placed, pieces)))
     effects = any(pieces[item.piece].request.sound_effects for item in placed)
     parts = [part for item in placed for part in without_holes(item, _HOLE_S)] if len(placed) > 1 else list(placed)
-    holes = has_gaps or (not keeps_holes and _has_hole(parts))
+    holes = has_gaps or (fills_holes and _has_hole(parts))
     mended = len(placed) > 1 and (holes or any(item.unlike for item in placed))
     if not (joints or effects or mended or audio == "encode"):
         return list(placed), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ffzero.containers.bits import BitReader, unescape
+from ffzero.containers.bits import BitReader, escape, exp_golomb, unescape
 from ffzero.containers.h264_params import H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.errors import UnsupportedError
 
@@ -38,36 +38,17 @@ def promised_sps(rendered: bytes, source: H264Sps, *, reorder: int) -> bytes:
     payload[_LEVEL_BYTE] = max(own.level, source.level)
     at = own.vui.restriction_bit
     if at is None:
-        return _escaped(bytes(payload))
+        return escape(bytes(payload))
     reorder = max(reorder, own.vui.num_reorder_frames or 0, source.vui.num_reorder_frames or 0)
     buffering = max(reorder, own.max_num_ref_frames, own.vui.max_dec_frame_buffering or 0)
     buffering = max(buffering, source.vui.max_dec_frame_buffering or 0)
     bits = BitReader(bytes(payload[1:]))
     kept = bits.u(at)
     # motion_vectors_over_pic_boundaries, no limits of bytes and bits (§E.2.1), 16-bit motion vectors.
-    tail = "11" + "".join(map(_ue, (0, 0, 16, 16, reorder, buffering))) + "1"
+    tail = "11" + "".join(map(exp_golomb, (0, 0, 16, 16, reorder, buffering))) + "1"
     tail += "0" * (-(at + len(tail)) % 8)
     value = kept << len(tail) | int(tail, 2)
-    return _escaped(bytes(payload[:1]) + value.to_bytes((at + len(tail)) // 8))
-
-
-def _ue(value: int) -> str:
-    """Return an unsigned Exp-Golomb code (§9.1) as digits."""
-    digits = f"{value + 1:b}"
-    return "0" * (len(digits) - 1) + digits
-
-
-def _escaped(nal: bytes) -> bytes:
-    """Insert emulation prevention (§7.4.1): no two zero bytes before one below 4."""
-    out = bytearray()
-    zeros = 0
-    for byte in nal:
-        if zeros >= 2 and byte <= 3:
-            out.append(3)
-            zeros = 0
-        out.append(byte)
-        zeros = zeros + 1 if byte == 0 else 0
-    return bytes(out)
+    return escape(bytes(payload[:1]) + value.to_bytes((at + len(tail)) // 8))
 
 
 def merged_avcc(record: bytes, added: Sequence[bytes]) -> bytes:
