@@ -388,3 +388,10 @@ def test_packets_coded_beside_a_joint_are_not_sought_in_the_other_piece(tmp_path
     movie = ffzero.open(path)
     clip = movie["0.1":"0.6"] + movie["0.3":"0.9"]  # the same packets twice
     clip.write(tmp_path / "out.mp4", boundary="render", audio="joint", verify=True)
+
+
+@pytest.mark.parametrize("ranges", [["4.877:5.763", "0.651:1.478"], ["0:2.5", "4.5:6"], ["0.5:7"]])
+def test_edits_that_begin_before_the_one_before_has_ended(ranges: list[str], tmp_path: Path) -> None:
+    movie = ffzero.open(media.Media(name="three_edits.mp4").path())
+    pieces = [movie[start:end] for start, end in (one.split(":") for one in ranges)]  # type: ignore[misc]
+    ffzero.concat(pieces).write(tmp_path / "out.mp4", boundary="render", verify=True)

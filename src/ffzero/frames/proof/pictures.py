@@ -174,7 +174,11 @@ class _Comparison:
             (number, self.segments[number].source_start_s, _source_end(self.segments[number])) for number in numbers
         ]
         self._source = media.name
+        last: Fraction | None = None
         for time, frame in pictures_of(media.name, track, spans[0][1], self.cancel):
+            if last is not None and time < last and len(spans) > 1:
+                spans.pop(0)  # FFmpeg lets a later edit begin before the one before has ended
+            last = time
             while spans and time >= spans[0][2] - half:
                 spans.pop(0)
             if not spans:
