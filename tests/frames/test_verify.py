@@ -23,15 +23,16 @@ from ffzero.edits.proof.record import Record, read_record, sidecar_path
 from ffzero.errors import InvalidDataError, SourceNotFoundError, UnsupportedError, VerificationError
 from ffzero.frames.proof.sound import match_sound
 from support import media
+from support.samples import closed_sample
 
-NAMES = ("append_v2.mp4", "fast.mp4")
-"""The first that is there: real, or made."""
+REAL = "append_v2.mp4"
 
 
 @functools.cache
 def source() -> Path:
+    """Return a real file, or a made one where none is there: of short closed groups, of which no copied byte changes."""
     real = {item.name: item.path() for item in media.real_media()}
-    return real[NAMES[0]] if NAMES[0] in real else media.made(NAMES[1])
+    return real[REAL] if REAL in real else closed_sample()
 
 
 def keyed_clip() -> Clip:
@@ -173,6 +174,15 @@ class TestDamage:
         patch(output, offset + size // 2, bytes([data ^ 1]))
         found = failures(output)
         assert f"{kind} track {number}: sample 20 has other bytes than source sample" in found["copied"]
+
+    def test_a_flipped_bit_in_an_open_group_is_seen_in_its_picture(self, tmp_path: Path) -> None:
+        """There copied samples may have other headers: their bytes are not held against the source's."""
+        path = tmp_path / "out.mp4"
+        ffzero.open(media.made("h264_open_gop.mp4"))[2:5].write(path, boundary="keyframe", sidecar=True)
+        assert not failures(path)
+        offset, size = samples(path, tracks(path)["video"])[20]
+        patch(path, offset + size // 2, bytes([path.read_bytes()[offset + size // 2] ^ 1]))
+        assert "copied and not the source's" in failures(path)["pictures"]
 
     def test_two_swapped_samples(self, output: Path) -> None:
         number = tracks(output)["video"]
