@@ -30,7 +30,7 @@ REAL = "append_v2.mp4"
 
 @functools.cache
 def source() -> Path:
-    """Return a real file, or a made one where none is there: of short closed groups, of which no copied byte changes."""
+    """Return a real file, or a made one of closed groups, of which no copied byte changes."""
     real = {item.name: item.path() for item in media.real_media()}
     return real[REAL] if REAL in real else closed_sample()
 

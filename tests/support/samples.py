@@ -29,7 +29,7 @@ def plain_sample() -> Path:
 
 @functools.cache
 def closed_sample() -> Path:
-    """Return an MP4 of 10 s: 25 fps H.264 with B-frames, a closed group every 10 pictures, AAC sound that never repeats."""
+    """Return an MP4 of 10 s: 25 fps H.264, a closed group every 10 pictures, AAC sound that never repeats."""
     coding = _CODING.replace("50", "10") + " -t 10"
     return _made("closed_sample.mp4", _PICTURE, "aevalsrc=0.4*sin(2*PI*(200+150*t)*t):s=48000", coding)
 
