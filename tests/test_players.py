@@ -106,6 +106,18 @@ def test_gstreamer_decodes_a_rendered_join(name: str, tmp_path: Path) -> None:
     assert len(found.picture_times) == count
 
 
+def test_gstreamer_takes_recovery_points_beside_coded_pictures(tmp_path: Path) -> None:
+    """A parser reads them by the last parameter set, which is that of the coded pictures."""
+    need(GSTREAMER)
+    path, output = media.Media(name="h264_intra_refresh.mp4").path(), tmp_path / "out.mp4"
+    with ffzero.open(path) as movie:
+        pieces = [movie[: Fraction(3049, 1000)], movie[Fraction(4187, 1000) :]]
+        result = ffzero.concat(pieces).write(output, boundary="render")
+    found = gstreamer(output)
+    assert not found.complaints - gstreamer(path).complaints
+    assert len(found.picture_times) == result.frames_copied + result.frames_rendered
+
+
 TAILS = (
     "rotated_hdr_video.mov", "sample_edit_list.mp4", "sample_edit_list_no_sync_frame_before_edit.mp4", "video-h265.mp4",
 )  # fmt: skip

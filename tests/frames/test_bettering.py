@@ -51,6 +51,28 @@ def test_one_after_another(poor: Poor) -> None:
     assert begun == [0, 1, 2]
 
 
+def test_the_finest_begins_anew_at_an_abrupt_change(poor: Poor) -> None:
+    begun = poor(lambda attempt, at: (attempt, at) in {(0, 3), (1, 5)} or (at == 9 and begun.count(2) < 2))
+    media = opened(made("a.mp4"))
+    assert {3, 5, 9} <= set(check(job_at(media, video_tracks(media)[0], 0.3, 20)))
+    assert begun == [0, 1, 2, 2]
+
+
+def test_the_finest_does_not_begin_anew_at_every_picture(poor: Poor) -> None:
+    begun = poor(lambda attempt, at: at > 4)
+    media = opened(made("a.mp4"))
+    render(job_at(media, video_tracks(media)[0], 0.3, 40))
+    assert begun == [0, 1, 2, 2, 2, 2]
+
+
+def test_a_key_picture_of_the_finest_has_to_do(poor: Poor) -> None:
+    begun = poor(lambda attempt, at: at == 9)
+    media = opened(made("a.mp4"))
+    coded = render(job_at(media, video_tracks(media)[0], 0.3, 20))
+    assert begun == [0, 1, 2]
+    assert 9 in coded.sync and any("no nearer" in warning for warning in coded.warnings)
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 10, 11, 19])
 def test_neighbouring_idr_pictures_differ_in_number(number: int, poor: Poor) -> None:
     poor(lambda attempt, at: attempt == 0 and at == number)

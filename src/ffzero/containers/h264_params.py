@@ -44,8 +44,8 @@ class H264Sps:
 
     ``scaling`` holds the eight or twelve scaling lists as transmitted (``None``: fall back), or is ``None`` where flat.
     ``poc_cycle`` is (delta_always_zero, offsets ...) of poc type 1. ``crop`` is (left, right, top, bottom) in
-    luma samples. ``gaps_bit`` is where gaps_in_frame_num_value_allowed_flag stands, in bits of the payload free
-    of escapes.
+    luma samples. ``frame_num_bit`` and ``gaps_bit`` are where log2_max_frame_num_minus4 and
+    gaps_in_frame_num_value_allowed_flag stand, in bits of the payload free of escapes.
     """
 
     id: int
@@ -58,6 +58,7 @@ class H264Sps:
     bit_depth_chroma: int
     lossless_bypass: bool
     scaling: tuple[tuple[int, ...] | None, ...] | None
+    frame_num_bit: int = field(compare=False)
     log2_max_frame_num: int
     poc_type: int
     log2_max_poc_lsb: int
@@ -118,7 +119,7 @@ def parse_h264_sps(nal: bytes) -> H264Sps:
         bypass = bits.flag()
         if bits.flag():
             scaling = _scaling_lists(bits, 8 if chroma_format != 3 else 12)
-    log2_max_frame_num = 4 + bits.ue(12)
+    frame_num_bit, log2_max_frame_num = bits.position_bits, 4 + bits.ue(12)
     poc_type = bits.ue(2)
     log2_max_poc_lsb = 4 + bits.ue(12) if poc_type == 0 else 0
     poc_cycle = _poc_cycle(bits) if poc_type == 1 else ()
@@ -143,6 +144,7 @@ def parse_h264_sps(nal: bytes) -> H264Sps:
         bit_depth_chroma=depths[1],
         lossless_bypass=bypass,
         scaling=scaling,
+        frame_num_bit=frame_num_bit,
         log2_max_frame_num=log2_max_frame_num,
         poc_type=poc_type,
         log2_max_poc_lsb=log2_max_poc_lsb,

@@ -32,14 +32,15 @@ class SliceHeader:
 
     ``idr_pic_id`` is ``None`` unless the picture is IDR, ``pic_order_cnt_lsb`` unless the SPS has poc type 0.
     ``adaptive`` is adaptive_ref_pic_marking_mode_flag, ``marking`` its operations without the end marker.
-    ``marking_bits`` is the half-open range of dec_ref_pic_marking(), empty where it is absent (``nal_ref_idc`` of 0),
-    ``end_bits`` where slice data (with CABAC: its alignment) begins.
+    ``frame_num_bits`` and ``marking_bits`` are the half-open ranges of frame_num and of dec_ref_pic_marking(), empty
+    where it is absent (``nal_ref_idc`` of 0), ``end_bits`` where slice data (with CABAC: its alignment) begins.
     """
 
     first_mb: int
     slice_type: SliceType
     pps_id: int
     frame_num: int
+    frame_num_bits: tuple[int, int]
     field_pic: bool
     bottom_field: bool
     idr_pic_id: int | None
@@ -87,6 +88,7 @@ def slice_header(nal: bytes, sps: H264Sps, pps: H264Pps) -> SliceHeader:
         raise InvalidDataError("a slice refers to another parameter set", expected=pps.id, found=pps_id)
     if sps.separate_planes:
         bits.skip(2)
+    numbered = bits.position_bits
     frame_num = bits.u(sps.log2_max_frame_num)
     field_pic = not sps.frame_mbs_only and bits.flag()
     bottom_field = field_pic and bits.flag()
@@ -103,6 +105,7 @@ def slice_header(nal: bytes, sps: H264Sps, pps: H264Pps) -> SliceHeader:
         slice_type=slice_type,
         pps_id=pps_id,
         frame_num=frame_num,
+        frame_num_bits=(numbered, numbered + sps.log2_max_frame_num),
         field_pic=field_pic,
         bottom_field=bottom_field,
         idr_pic_id=idr_pic_id,

@@ -13,6 +13,8 @@ from ffzero.frames.pictures.recipes import Package, Recipe
 __all__ = ["ENOUGH_DB", "Bettering", "TooPoorError"]
 
 ENOUGH_DB = 45.5
+_APART = 12
+"""Abrupt changes are rarer: where the finest attempt began anew fewer pictures ago, all are hard to code."""
 
 
 class TooPoorError(Exception):
@@ -27,8 +29,9 @@ class Bettering:
     """Codes pictures of a ``size`` (width, height) by a recipe's attempts, from ``number`` on. Holds a few at a time.
 
     The next attempt begins with the picture that was too poor, as a key picture, so what it is fed need not be made
-    again. Not where there may be one key picture (``one_key``), or the headers differ: there ``TooPoorError`` is raised
-    with ``restarts``, and else what came out has to do.
+    again; the last one begins anew where it was no key picture, as at an abrupt change. Not where there may be one key
+    picture (``one_key``), or the headers differ: there ``TooPoorError`` is raised with ``restarts``, and else what came
+    out has to do.
     """
 
     def __init__(self, recipe: Recipe, number: int, size: tuple[int, int], *, one_key: bool, restarts: bool) -> None:
@@ -39,6 +42,8 @@ class Bettering:
         self._restarts = restarts
         self._encoding = Encoding(recipe, number, size)
         self._next: Encoding | None = None
+        self._has_given_up = False
+        self._since_anew = _APART
         self._is_begun = False
         self._keys = 0
         self._held: Coded | None = None
@@ -81,11 +86,12 @@ class Bettering:
             else:
                 items, ending = self._encoding.end(), False
             for done in items:
-                if done.psnr_db < ENOUGH_DB and self._has_better():
+                if done.psnr_db < ENOUGH_DB and self._has_better(done):
                     done.original.pts = done.pts
                     return done.original
                 yield from self._released()
                 self._is_begun = True
+                self._since_anew += 1
                 if done.sync:
                     self._keys += 1
                     self._held = done
@@ -93,27 +99,28 @@ class Bettering:
                     yield done
         return None
 
-    def _has_better(self) -> bool:
-        """Open the next attempt's encoder, where one can take over from here."""
-        number = self._number + 1
-        if number >= len(self._recipe.attempts):
+    def _has_better(self, poor: Coded) -> bool:
+        """Open the encoder that can take over from this picture, if there is one."""
+        number = min(self._number + 1, len(self._recipe.attempts) - 1)
+        is_finer = number > self._number
+        if self._has_given_up or (not is_finer and (poor.sync or self._since_anew < _APART)):
             return False
         if not self._is_begun or not self._one_key:
             following = Encoding(self._recipe, number, self._size)
             if not self._is_begun or _are_alike(following.package, self.package):
-                self._next = following
+                self._next, self._number = following, number
+                self._since_anew = self._since_anew if is_finer else 0
                 return True
             following.close()
-        if self._restarts:
+        if self._restarts and is_finer:
             raise TooPoorError(number)
-        self._number = len(self._recipe.attempts)
+        self._has_given_up = True
         return False
 
     def _change_over(self) -> None:
         assert self._next is not None
         self._encoding.close()
         self._encoding, self._next = self._next, None
-        self._number += 1
         self._keys = 0
 
     def _released(self) -> Iterator[Coded]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from ffzero.containers.h264 import H264NalType
-from ffzero.containers.h264_params import H264Sps, parse_h264_sps
+from ffzero.containers.h264_frame_num import LongerFrameNumbers, with_frame_num_length
+from ffzero.containers.h264_params import H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.containers.nal_units import iter_nal_units
 from ffzero.errors import UnsupportedError
 from ffzero.frames.pictures.entries import parsed_entry, with_config
@@ -136,8 +138,13 @@ def _package(source: Source, like: H264Sps, headers: bytes) -> Package:
     config = source.entry.avc
     assert config is not None
     found = units(headers)
-    sps = [promised_sps(unit, like, reorder=source.reorder) for unit in _of_type(found, H264NalType.SPS)]
-    added = (*sps, *_of_type(found, H264NalType.PPS))
+    (sps,), (pps,) = (_of_type(found, kind) for kind in (H264NalType.SPS, H264NalType.PPS))
+    coded_by, length = parse_h264_sps(sps), like.log2_max_frame_num
+    changed: Callable[[bytes], bytes] = bytes
+    if length > coded_by.log2_max_frame_num and not source.continued:
+        changed = LongerFrameNumbers(coded_by, parse_h264_pps(pps), length).unit
+        sps = with_frame_num_length(sps, length)
+    added = (promised_sps(sps, like, reorder=source.reorder), pps)
     if config.nal_length_size >= _LEAST_LENGTH_SIZE:
         record, length_size = merged_avcc(source.entry.boxes["avcC"], added), config.nal_length_size
     else:
@@ -146,7 +153,9 @@ def _package(source: Source, like: H264Sps, headers: bytes) -> Package:
     own = length_size != config.nal_length_size
     return Package(
         decodes_by=parsed_entry(entry),
-        sample=lambda coded: length_prefixed(coded, length_size, dropped=_DROPPED, sei=(H264NalType.SEI,)),
+        sample=lambda coded: length_prefixed(
+            coded, length_size, dropped=_DROPPED, sei=(H264NalType.SEI,), changed=changed
+        ),
         entry=entry if own else None,
         added_sets=() if own else added,
     )
