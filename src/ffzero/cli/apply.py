@@ -5,12 +5,10 @@ from __future__ import annotations
 import click
 
 import ffzero
-from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
-from ffzero.cli.engine import engine_options
-from ffzero.cli.job import check_output, execute, output_options
-from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.job import execute
 from ffzero.cli.ranges import range_options, time_range
+from ffzero.cli.writing import Writing, writing_options
 from ffzero.errors import UsageError
 
 __all__ = ["apply"]
@@ -34,10 +32,7 @@ __all__ = ["apply"]
     help='An FFmpeg filter chain for the sound, such as "volume=0".',
 )
 @range_options
-@boundary_option
-@output_options
-@engine_options
-@proof_options
+@writing_options(audio=False)
 @click.pass_obj
 def apply(
     console: Console,
@@ -48,14 +43,7 @@ def apply(
     start: str | None,
     end: str | None,
     duration: str | None,
-    boundary: str,
-    output: str | None,
-    dry_run: bool,
-    json_wanted: bool,
-    overwrite: bool,
-    proof: Proof,
-    jobs: int | None,
-    engine: str | None,
+    writing: Writing,
 ) -> None:
     """Apply effects to INPUT from START up to END (or for DURATION) and keep the rest as it is.
 
@@ -64,21 +52,10 @@ def apply(
     if not filters and not audio_filters:
         raise UsageError("no effect was named", hint='Give --filter CHAIN (such as "boxblur=10") or --audio-filter')
     start_s, end_s = time_range(start, end, duration)
-    output = check_output(output, dry_run=dry_run)
     with ffzero.open(input) as movie:
         clip = movie[:]
         for chain in filters:
             clip = clip.apply(chain, start_s, end_s)
         for chain in audio_filters:
             clip = clip.apply_audio(chain, start_s, end_s)
-        execute(
-            console,
-            clip,
-            output,
-            boundary=boundary,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            proof=proof,
-            jobs=jobs,
-            engine=engine,
-        )
+        execute(console, clip, writing)

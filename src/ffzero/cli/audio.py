@@ -10,7 +10,7 @@ import click
 
 from ffzero.cli.console import Console
 from ffzero.cli.ffmpeg_job import FFmpegJob, begin
-from ffzero.cli.job import output_options
+from ffzero.cli.output import output_options
 from ffzero.cli.ranges import range_options, time_range
 from ffzero.errors import UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec

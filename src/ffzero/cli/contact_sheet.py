@@ -13,7 +13,7 @@ import click
 
 import ffzero
 from ffzero.cli.console import Console
-from ffzero.cli.job import check_output, output_options
+from ffzero.cli.output import check_output, output_options
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.ranges import range_options, time_range
 from ffzero.cli.report import plan_fields

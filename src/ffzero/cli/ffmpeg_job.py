@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ffzero.cli.console import Console
-from ffzero.cli.job import check_output
+from ffzero.cli.output import check_output
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.report import plan_fields
 from ffzero.cli.signals import cancellable

@@ -14,8 +14,8 @@ import click
 import ffzero
 from ffzero.cli.console import Console
 from ffzero.cli.frame_files import ARRAY_SUFFIXES, ArrayFile, FrameFiles, FrameNames
-from ffzero.cli.job import check_output, output_options
 from ffzero.cli.memory_use import resident_bytes
+from ffzero.cli.output import check_output, output_options
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.ranges import range_options, time_of, time_range
 from ffzero.cli.report import plan_fields

@@ -10,9 +10,8 @@ import click
 
 from ffzero.cli.console import Console
 from ffzero.cli.draw import columns
-from ffzero.cli.engine import workers
 from ffzero.cli.progress import TerminalProgress
-from ffzero.cli.proof import NO_PROOF, Proof, verification_lines
+from ffzero.cli.proof import verification_lines
 from ffzero.cli.report import plan_fields, summary
 from ffzero.cli.signals import cancellable
 from ffzero.cli.text import byte_count, clock, count, printable
@@ -21,6 +20,7 @@ from ffzero.reporting import ProgressEvent, Reporter, WriteResult
 
 if TYPE_CHECKING:
     from ffzero.api import Clip, Plan
+    from ffzero.cli.writing import Writing
 
 __all__ = ["show_parts", "write_parts"]
 
@@ -76,16 +76,11 @@ def write_parts(
     parts: Sequence[Clip],
     plans: Sequence[Plan],
     notes: Sequence[str],
-    *,
-    boundary: str,
-    overwrite: bool,
-    proof: Proof = NO_PROOF,
-    jobs: int | None = None,
-    engine: str | None = None,
+    writing: Writing,
 ) -> None:
     """Write the parts one after another, then report. Those written before one fails stay; the error says how many.
 
-    Where ``proof`` finds a part wrong the others are written nevertheless, and the exit status is 1.
+    Where a part is found wrong the others are written nevertheless, and the exit status is 1.
     """
     results: list[WriteResult] = []
     is_wrong = False
@@ -93,18 +88,7 @@ def write_parts(
         for name, part in zip(names, parts, strict=True):
             reporter = _within(progress, len(results), plans)
             try:
-                results.append(
-                    part.write(
-                        name,
-                        boundary=boundary,
-                        overwrite=overwrite,
-                        reporter=reporter,
-                        cancel=cancel,
-                        **workers(jobs, engine),
-                        verify=proof.verify,
-                        sidecar=proof.sidecar,
-                    )
-                )
+                results.append(part.write(name, reporter=reporter, cancel=cancel, **writing.options))
             except VerificationError as error:
                 results.append(error.result)
                 is_wrong = True

@@ -13,7 +13,7 @@ from ffzero.cli.text import printable
 from ffzero.errors import UsageError
 from ffzero.values import dataclass
 
-__all__ = ["NO_PROOF", "Proof", "proof_options", "verification_lines"]
+__all__ = ["Proof", "proof_options", "verification_lines"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _COLOURS = {"passed": "\x1b[32m", "failed": "\x1b[1;31m", "not checked": "\x1b[33m"}
@@ -43,9 +43,6 @@ class Proof:
 
             for output in outputs:
                 check_sidecar(output, overwrite=overwrite)
-
-
-NO_PROOF = Proof()
 
 
 def proof_options(command: _Command) -> _Command:

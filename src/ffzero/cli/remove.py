@@ -7,14 +7,11 @@ from fractions import Fraction
 import click
 
 import ffzero
-from ffzero.cli.audio_mode import audio_option
-from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
-from ffzero.cli.engine import engine_options
-from ffzero.cli.job import check_output, execute, output_options
-from ffzero.cli.proof import Proof, proof_options
+from ffzero.cli.job import execute
 from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.ranges import time_of
+from ffzero.cli.writing import Writing, writing_options
 from ffzero.errors import TimeRangeError, UsageError
 
 __all__ = ["remove"]
@@ -30,26 +27,14 @@ __all__ = ["remove"]
     help="What to take out (the frame at END stays), such as 1:02-1:05.5; without START from the beginning, without END"
     " to the end. Give it as often as there are ranges.",
 )
-@boundary_option
-@audio_option
-@output_options
-@engine_options
-@proof_options
+@writing_options()
 @click.pass_obj
 def remove(
     console: Console,
     /,
     input: str,
     ranges: tuple[str, ...],
-    boundary: str,
-    audio: str | None,
-    output: str | None,
-    dry_run: bool,
-    json_wanted: bool,
-    overwrite: bool,
-    proof: Proof,
-    jobs: int | None,
-    engine: str | None,
+    writing: Writing,
 ) -> None:
     """Take the ranges out of INPUT and join what is left.
 
@@ -58,21 +43,9 @@ def remove(
     if not ranges:
         raise UsageError("nothing to take out was named", hint="Give --range START-END")
     parsed = [_parsed(text) for text in ranges]
-    output = check_output(output, dry_run=dry_run)
     start_quickly()
     with ffzero.open(input) as movie:
-        execute(
-            console,
-            movie.remove(parsed),
-            output,
-            boundary=boundary,
-            audio=audio,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            proof=proof,
-            jobs=jobs,
-            engine=engine,
-        )
+        execute(console, movie.remove(parsed), writing)
 
 
 def _parsed(text: str) -> tuple[Fraction | None, Fraction | None]:

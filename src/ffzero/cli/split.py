@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ffzero
-from ffzero.cli.boundary import boundary_option
 from ffzero.cli.console import Console
-from ffzero.cli.engine import engine_options
-from ffzero.cli.job import check_output, output_options
 from ffzero.cli.part_names import check_names, part_names
 from ffzero.cli.parts import show_parts, write_parts
 from ffzero.cli.progress import TerminalProgress
-from ffzero.cli.proof import Proof, proof_options
 from ffzero.cli.quick_start import start_quickly
 from ffzero.cli.ranges import time_of
 from ffzero.cli.signals import cancellable
+from ffzero.cli.writing import Writing, writing_options
 from ffzero.errors import UsageError
 from ffzero.timebase import TOLERANCE
 
@@ -52,10 +49,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
     metavar="N",
     help="How much a picture must differ from the one before it to begin a scene, up to 255.  [default: 27]",
 )
-@boundary_option
-@output_options
-@engine_options
-@proof_options
+@writing_options(audio=False)
 @click.pass_obj
 def split(
     console: Console,
@@ -67,14 +61,7 @@ def split(
     chapters: bool,
     scenes: bool,
     threshold: float | None,
-    boundary: str,
-    output: str | None,
-    dry_run: bool,
-    json_wanted: bool,
-    overwrite: bool,
-    proof: Proof,
-    jobs: int | None,
-    engine: str | None,
+    writing: Writing,
 ) -> None:
     """Split INPUT into parts that together are the whole, each picture in just one of them.
 
@@ -82,38 +69,25 @@ def split(
     the chapter in which a part begins. Give one of --at, --every, --size, --chapters and --scenes.
     """
     way = _way(at, every, size, chapters=chapters, scenes=scenes, threshold=threshold)
-    output = check_output(output, dry_run=dry_run)
-    proof.check(dry_run=dry_run)
-    falls_on = "keyframe" if output is not None and not _cut_exactly(output) else boundary
+    output = writing.output
+    falls_on = "keyframe" if output is not None and not _cut_exactly(output) else writing.boundary
     start_quickly()
     with ffzero.open(input) as movie:
         with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
             parts = movie.split(**way, boundary=falls_on, reporter=progress, cancel=cancel)
         names = _names(output, parts, movie[:])
-        if not dry_run:
-            check_names([name for name in names if name is not None], input, overwrite=overwrite)
-            proof.check_records([name for name in names if name is not None], overwrite=overwrite)
-        notes = [_AT_KEYFRAMES] if falls_on != boundary or movie.media is None else []
-        plans = [part.plan(boundary=boundary, output=name) for part, name in zip(parts, names, strict=True)]
-        if dry_run or output is None:
+        known = [name for name in names if name is not None]
+        if not writing.dry_run:
+            check_names(known, input, overwrite=writing.overwrite)
+            writing.proof.check_records(known, overwrite=writing.overwrite)
+        notes = [_AT_KEYFRAMES] if falls_on != writing.boundary or movie.media is None else []
+        plans = [part.plan(output=name, **writing.plan_options) for part, name in zip(parts, names, strict=True)]
+        if writing.dry_run or output is None:
             show_parts(console, output, names, plans, notes)
         else:
             for plan in plans:
                 plan.require_possible()
-            known = [name for name in names if name is not None]
-            write_parts(
-                console,
-                output,
-                known,
-                parts,
-                plans,
-                notes,
-                boundary=boundary,
-                overwrite=overwrite,
-                proof=proof,
-                jobs=jobs,
-                engine=engine,
-            )
+            write_parts(console, output, known, parts, plans, notes, writing)
 
 
 def _way(

@@ -14,9 +14,9 @@ import click
 import ffzero
 from ffzero.cli.console import Console
 from ffzero.cli.draw import columns
-from ffzero.cli.job import check_output, output_options
 from ffzero.cli.journal_rest import rest_told
 from ffzero.cli.memory_use import resident_bytes
+from ffzero.cli.output import check_output, output_options
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.ranges import time_of
 from ffzero.cli.report import plan_fields, summary

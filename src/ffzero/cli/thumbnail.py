@@ -11,7 +11,7 @@ import click
 
 from ffzero.cli.console import Console
 from ffzero.cli.ffmpeg_job import FFmpegJob, begin
-from ffzero.cli.job import output_options
+from ffzero.cli.output import output_options
 from ffzero.cli.ranges import time_of
 from ffzero.errors import FFmpegError, UsageError
 from ffzero.ffmpeg.command import FFmpegCommandBuilder
