@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import ffzero
 from ffzero.containers.isobmff.sample_table import SampleTable
-from ffzero.edits.coded_tail import decoded_before, without_surplus
+from ffzero.edits.laying.coded_tail import decoded_before, without_surplus
 from support.encoding import ffmpeg
 from support.tables import tables
 

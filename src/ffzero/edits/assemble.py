@@ -15,11 +15,15 @@ from ffzero.containers.isobmff.model import Edit, Track
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import OutputMovie, OutputTrack, write_movie
 from ffzero.edits.cues import empty_cue
+from ffzero.edits.laying.cues import lay_cues
+from ffzero.edits.laying.parts import Laid, Placed
+from ffzero.edits.laying.pictures import lay_pictures
+from ffzero.edits.laying.sound import lay_sound
+from ffzero.edits.laying.timecode import lay_timecode
 from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.media import Media
 from ffzero.edits.open_joints import rewritten_start
 from ffzero.edits.payload import lay_payload
-from ffzero.edits.sequence import Laid, Placed, lay_cues, lay_pictures, lay_sound, lay_timecode
 from ffzero.edits.sound.joined import has_coded_sound, lay_joined_sound
 from ffzero.edits.takes import Take
 from ffzero.extents.rope import Extent, Rope

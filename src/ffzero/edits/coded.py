@@ -12,13 +12,13 @@ from ffzero.containers.isobmff.entry_boxes import (
     with_skipped_frame_numbers,
     without_repeated,
 )
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import Layout, TrackLayout
 from ffzero.edits.open_joints import continued, is_continued
 from ffzero.edits.plan import Segment
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import CodedPictures, PictureJob, Renderer
 from ffzero.edits.renders import told
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.joined import with_coded_sound, without_first, without_last
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.errors import InvalidDataError, UnsupportedError

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from ffzero.containers.runs import frozen
-from ffzero.edits.sequence import Part, StandsFor
+from ffzero.edits.laying.parts import Part, StandsFor
 from ffzero.extents.rope import Literal, Rope
 
 __all__ = ["interleaved"]

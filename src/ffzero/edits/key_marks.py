@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import Layout
-from ffzero.edits.sequence import Placed
 from ffzero.edits.takes import Take
 
 __all__ = ["key_times"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Segment
 from ffzero.edits.rendering import PictureEffect
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.rendering import SoundEffect
 from ffzero.edits.takes import Take
 from ffzero.values import dataclass

@@ -10,7 +10,7 @@ from ffzero.containers.isobmff.byte_runs import byte_runs
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.writer import BLOCK, Payload, shifted
 from ffzero.edits.interleaving import interleaved
-from ffzero.edits.sequence import Laid, Part
+from ffzero.edits.laying.parts import Laid, Part
 from ffzero.errors import TruncatedError
 from ffzero.extents.base import ByteSource
 from ffzero.extents.rope import Extent, Literal, Rope

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout
 from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.rendered import Rendered
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.takes import Take
 

@@ -10,6 +10,7 @@ from ffzero.containers.isobmff.audio_preroll import audio_preroll_samples
 from ffzero.containers.isobmff.model import Track
 from ffzero.edits.compatibility import explain
 from ffzero.edits.cues import empty_cue
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout, TrackLayout
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Render, Segment
@@ -18,7 +19,6 @@ from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import Target
 from ffzero.edits.renders import front_reason, mismatch, tail_reason, told
 from ffzero.edits.sample_entries import EntryPool
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.joints import join_sound
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.splicing import blank, recoded, spliced

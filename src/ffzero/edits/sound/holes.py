@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ffzero.edits.sequence import Placed
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.takes import Take, usual_duration
 
 __all__ = ["without_holes"]

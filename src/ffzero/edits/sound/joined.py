@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.containers.runs import Runs
-from ffzero.edits.sequence import Laid, Part, Placed, StandsFor
+from ffzero.edits.laying.parts import Laid, Part, Placed, StandsFor
 from ffzero.edits.sound.rendering import CodedSound, RenderedSound
 from ffzero.edits.takes import Take
 from ffzero.timebase import Rounding, to_ticks

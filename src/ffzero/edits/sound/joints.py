@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.coding import SoundCoding, sound_coding
 from ffzero.edits.sound.holes import without_holes
 from ffzero.edits.sound.line import Lane, SoundLine

@@ -10,9 +10,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
+from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout
 from ffzero.edits.media import Media
-from ffzero.edits.sequence import Placed
 from ffzero.edits.sound.coding import SoundCoding, sound_coding
 from ffzero.edits.sound.rendering import Neighbour, PlacedEffect, SoundPart
 from ffzero.edits.takes import Take
