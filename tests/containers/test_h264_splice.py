@@ -12,11 +12,11 @@ import av
 import pytest
 
 from ffzero.containers.h264_params import H264Sps, parse_h264_pps, parse_h264_sps
+from ffzero.containers.h264_places import JoinPoint
 from ffzero.containers.h264_slice_header import SliceHeader, slice_header
 from ffzero.containers.h264_slices import without_stale_markings
 from ffzero.containers.h264_splice import (
     Guests,
-    JoinPoint,
     as_guests,
     free_pps_id,
     join_point,

@@ -9,11 +9,11 @@ SPS. Then nothing changes at the joint, and picture order counts are chosen such
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from ffzero.containers.bits import BitReader, bit_string, escape, exp_golomb, signed_exp_golomb, unescape
 from ffzero.containers.h264 import H264NalType
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
+from ffzero.containers.h264_places import JoinPoint, Place, places_before, without_gap
 from ffzero.containers.h264_pps import adopted_pps, has_field_orders
 from ffzero.containers.h264_slice_data import join_slice, marking_bits, with_nal_units, without_padding
 from ffzero.containers.h264_slice_header import SliceHeader, slice_header, slice_pps_id
@@ -23,7 +23,6 @@ from ffzero.values import dataclass
 
 __all__ = [
     "Guests",
-    "JoinPoint",
     "as_guests",
     "free_pps_id",
     "join_point",
@@ -34,8 +33,6 @@ __all__ = [
 _SLICES = frozenset({H264NalType.SLICE, H264NalType.IDR})
 _IDR_PIC_ID = 32766
 """Unlike what encoders count up from 0: IDR pictures in a row differ in it (§7.4.3)."""
-_STEP = 2
-_HELD_AND_CURRENT = 2
 _MOST_PPS = 256
 _HIGH = {66, 77, 100}
 _ACCEPTS = {66: {66}, 77: {66, 77}, 88: {66}, 100: _HIGH, 110: _HIGH | {110}, 122: _HIGH | {110, 122}}
@@ -44,16 +41,6 @@ _HIGH_444 = 244
 _INTRA_ONLY = 0x10
 _KEPT_SEI = frozenset({4, 45, 47, 137, 142, 144, 147})
 """Captions, frame packing, orientation, mastering and light level: what needs no HRD of the encoder's own SPS."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPoint:
-    """A picture beside a joint. ``pic_order_cnt_lsb``: ``None`` unless its SPS has poc type 0."""
-
-    is_idr: bool
-    frame_num: int
-    pic_order_cnt_lsb: int | None
-    is_reference: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +135,7 @@ def as_guests(
     new_pps = adopted_pps(pps, host, pps_id)
     if own.max_num_ref_frames > 1:
         raise UnsupportedError(f"rendered pictures have {own.max_num_ref_frames} reference frames, not one")
-    places = _without_gap(_places(len(samples), before, host), before, host)
+    places = without_gap(places_before(len(samples), before, host), before, host)
     writer = _Writer(
         sets=sets,
         host=host,
@@ -204,78 +191,6 @@ class _Sets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a rendered picture stands: frame_num (not reduced), picture order count, and if it is kept for reference.
-
-    ``inferred`` counts the frames that decoders hold in the place of those that frame_num skips right before it.
-    """
-
-    number: int
-    order: int
-    is_reference: bool = True
-    inferred: int = 0
-
-
-def _places(count: int, before: JoinPoint | None, host: H264Sps) -> list[_Place]:
-    """Place ``count`` pictures such that the copied picture ``before`` continues them.
-
-    Two reference pictures in a row have different values of frame_num (§7.4.3): where the copied one has that of the
-    last, the last is no reference.
-    """
-    if before is None or before.is_idr:
-        return [_Place(number=number, order=_STEP * number) for number in range(count)]
-    modulus = 1 << host.log2_max_frame_num
-    same = (count - 1 - before.frame_num) % modulus == 0
-    if same and count == 1:
-        raise UnsupportedError("the copied picture has the frame_num of the one rendered picture", found=0)
-    kept = count - 1 if same else count
-    skipped = 0 if same else (before.frame_num - count) % modulus
-    margin = _STEP * (min(skipped, max(host.max_num_ref_frames, 1)) + (2 if same else 1))
-    orders = _orders(kept, before.pic_order_cnt_lsb, margin, 1 << host.log2_max_poc_lsb)
-    places = [_Place(number=number, order=order) for number, order in enumerate(orders)]
-    return [*places, _Place(number=kept, order=orders[-1] + _STEP, is_reference=False)] if same else places
-
-
-def _without_gap(places: Sequence[_Place], before: JoinPoint | None, host: H264Sps) -> Sequence[_Place]:
-    """Return the places such that frame_num skips none before the copied picture, where that can be.
-
-    The frames that decoders infer for a gap (§8.2.5.2) then come before the second picture, which lets go of them. The
-    copied picture could not: where decoding starts at it they are not there, and FFmpeg calls that an error.
-    """
-    if before is None or before.is_idr or not places[-1].is_reference:
-        return places
-    skipped = (before.frame_num - len(places)) % (1 << host.log2_max_frame_num)
-    if not skipped or len(places) == 1 or host.max_num_ref_frames < _HELD_AND_CURRENT:
-        return places
-    moved = [replace(place, number=place.number + skipped) for place in places[1:]]
-    return [places[0], replace(moved[0], inferred=min(skipped, host.max_num_ref_frames - 1)), *moved[1:]]
-
-
-def _orders(count: int, lsb: int | None, margin: int, cycle: int) -> list[int]:
-    """Return picture order counts of ``count`` reference pictures before a copied one with pic_order_cnt_lsb ``lsb``.
-
-    The copied one's count is the one nearest to its predecessor's (§8.2.1.1), so the last of ours must be less than
-    half a cycle behind it, and at least ``margin``: FFmpeg gives frames that it infers for those that frame_num skips
-    the next counts. The first, an IDR picture, ought to have 0 (§8.2.1). Where the pictures are too few to get near
-    enough in steps of less than half a cycle, it has another; no decoder known minds.
-    """
-    plain = list(range(0, _STEP * count, _STEP))
-    if lsb is None:
-        return plain
-    if margin >= cycle // 2:
-        raise UnsupportedError(
-            "frame_num skips more than picture order counts allow", expected=cycle // 2, found=margin
-        )
-    ahead = (lsb - plain[-1] - margin) % cycle
-    if ahead < cycle // 2 - margin:
-        return plain
-    missing = ahead - (cycle // 2 - margin) + _STEP
-    if count > 1 and _STEP + -(-missing // (count - 1)) + _STEP < cycle // 2:
-        return [order + missing * number // (count - 1) // _STEP * _STEP for number, order in enumerate(plain)]
-    return [order + ahead for order in plain]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Writer:
     """Rewrites slices of ``sets`` for the SPS ``host``."""
 
@@ -285,7 +200,7 @@ class _Writer:
     both_fields: bool
     has_gap: bool
 
-    def sample(self, sample: bytes, nal_length_size: int, place: _Place) -> bytes:
+    def sample(self, sample: bytes, nal_length_size: int, place: Place) -> bytes:
         """Return a picture's sample, put at ``place``."""
         edits: list[tuple[NalSpan, bytes]] = []
         for offset, length in iter_length_prefixed(sample, nal_length_size):
@@ -296,7 +211,7 @@ class _Writer:
                 edits.append(((offset, length), b""))
         return with_nal_units(sample, nal_length_size, edits)
 
-    def _slice(self, nal: bytes, place: _Place) -> bytes:
+    def _slice(self, nal: bytes, place: Place) -> bytes:
         header, pps = self.sets.header(nal)
         own = self.sets.sps[pps.sps_id]
         idr = header.idr_pic_id is not None
@@ -330,7 +245,7 @@ class _Writer:
         assert joined is not None
         return joined + padding
 
-    def _marking(self, header: SliceHeader, place: _Place, bits: str) -> str:
+    def _marking(self, header: SliceHeader, place: Place, bits: str) -> str:
         """Write dec_ref_pic_marking(): of what came before, each picture lets go (§8.2.5.4).
 
         So one rendered picture is left for the copied ones to drive out. The IDR picture is a long-term reference
@@ -346,7 +261,7 @@ class _Writer:
             return marking_bits([*((1, (back,)) for back in range(place.inferred)), (2, (0,))])
         return marking_bits([(1, (0,))])
 
-    def _references(self, rest: str, place: _Place) -> str:
+    def _references(self, rest: str, place: Place) -> str:
         """Have a P slice refer to the long-term picture where inferred frames precede it in the list (§8.2.4.3)."""
         if not place.inferred:
             return rest
@@ -354,7 +269,7 @@ class _Writer:
             raise UnsupportedError("a rendered picture has more than one reference picture")
         return "01" + "".join(exp_golomb(value) for value in (2, 0, 3)) + rest[2:]
 
-    def _fields(self, place: _Place, *, idr: bool, is_bottom_first: bool) -> str:
+    def _fields(self, place: Place, *, idr: bool, is_bottom_first: bool) -> str:
         """Write the fields from frame_num to delta_pic_order_cnt (§7.3.3)."""
         host = self.host
         fields = f"{place.number % (1 << host.log2_max_frame_num):0{host.log2_max_frame_num}b}"
