@@ -101,7 +101,7 @@ def _lay(track: TrackLayout, layout: Layout) -> Laid:
         ]
         return lay_timecode(track.placed, track.timescale, counters)
     if has_coded_sound(track.placed):
-        return lay_joined_sound(track.placed, track.timescale)
+        return lay_joined_sound(track.placed, track.timescale, layout.pieces)
     return lay_sound(track.placed, track.timescale)
 
 

@@ -75,8 +75,10 @@ class _PayloadBuilder:
         tables = [table for _, _, table in copied]
         starts, ends = byte_runs(tables, max_gap_bytes=_BRIDGED_GAP_BYTES)
         _check_end(source, ends)
-        waiting = sorted(_literal_places(parts), key=lambda entry: (entry[0], *entry[1][:2]))
-        starts, ends = _split(starts, ends, [at for at, _ in waiting], tables)
+        places = ((_before_chunk(at, tables), entry) for at, entry in _literal_places(parts))
+        waiting = sorted(places, key=lambda entry: (entry[0], *entry[1][:2]))
+        if all(table.chunks_in_order for table in tables):
+            starts, ends = _split(starts, ends, [at for at, _ in waiting])
         placed: dict[tuple[int, int], SampleTable] = {}
         targets = np.empty(len(starts), np.int64)
         for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -126,25 +128,21 @@ def _literal_places(parts: Sequence[_Numbered]) -> Iterator[tuple[int, _Numbered
             yield place, (track, number, part)
 
 
-def _split(
-    starts: np.ndarray, ends: np.ndarray, places: Sequence[int], tables: Sequence[SampleTable]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split runs at those of the places that fall between two chunks."""
-    inside = {place for place in places if place < _BEHIND and not any(_straddles(table, place) for table in tables)}
-    cuts = np.array(sorted(inside), np.int64)
+def _split(starts: np.ndarray, ends: np.ndarray, places: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Split runs at those of the places that lie inside of one."""
+    cuts = np.array(sorted({place for place in places if place < _BEHIND}), np.int64)
     run = np.searchsorted(starts, cuts, side="right") - 1
     cuts = cuts[(run >= 0) & (cuts > starts[run]) & (cuts < ends[run])] if len(starts) else cuts[:0]
     return np.sort(np.concatenate((starts, cuts))), np.sort(np.concatenate((ends, cuts)))
 
 
-def _straddles(table: SampleTable, place: int) -> bool:
-    """Whether a chunk of the table begins before ``place`` and ends after it, or may."""
-    if not table.chunk_count:
-        return False
-    if not table.chunks_in_order:
-        return True
-    before = table.chunks.offsets.bisect_left(place)
-    if not before:
-        return False
-    offsets, sizes = table.chunk_ranges(before - 1, before)
-    return int(offsets[0] + sizes[0]) > place
+def _before_chunk(place: int, tables: Sequence[SampleTable]) -> int:
+    """Return a place, moved to the beginning of the chunk that it lies inside of, if it does."""
+    for table in tables:
+        if not table.chunk_count or not table.chunks_in_order:
+            continue
+        before = table.chunks.offsets.bisect_left(place)
+        if before:
+            (offset,), (size,) = table.chunk_ranges(before - 1, before)
+            place = int(offset) if offset + size > place else place
+    return place

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.runs import Runs
 from ffzero.edits.laying.parts import Laid, Part, Placed, StandsFor
+from ffzero.edits.layout import PieceLayout
+from ffzero.edits.sound.beside import beside_pieces
 from ffzero.edits.sound.rendering import CodedSound, RenderedSound
 from ffzero.edits.takes import Take
 from ffzero.timebase import Rounding, to_ticks
@@ -19,7 +22,7 @@ def has_coded_sound(placed: Sequence[Placed]) -> bool:
     return any(isinstance(item.take, RenderedSound) for item in placed)
 
 
-def lay_joined_sound(placed: Sequence[Placed], timescale: int) -> Laid:
+def lay_joined_sound(placed: Sequence[Placed], timescale: int, pieces: Sequence[PieceLayout]) -> Laid:
     """Set takes between which packets were coded anew on the timeline: the planner put them on one grid already."""
     first, last = placed[0], placed[-1]
     media_time = first.take.lead(timescale)
@@ -32,8 +35,7 @@ def lay_joined_sound(placed: Sequence[Placed], timescale: int) -> Laid:
         if packet > 1 and isinstance(item.take, Take):
             # The grid is what packets decode to; a source's times may be off it by their rounding.
             table = replace(table, durations=Runs.constant(table.count, packet))
-        literal = item.take.data if isinstance(item.take, RenderedSound) else None
-        parts.append(Part(piece=item.piece, table=table, literal=literal, instead_of=_instead_of(item)))
+        parts += _parts(item, table, pieces)
         end += table.durations.sum_before(table.count)
     stop = media_time + to_ticks(last.end_s - first.at_s, timescale, Rounding.NEAREST)
     return Laid(
@@ -45,16 +47,17 @@ def lay_joined_sound(placed: Sequence[Placed], timescale: int) -> Laid:
     )
 
 
-def _instead_of(item: Placed) -> StandsFor | None:
-    """Return what coded sound of one input stands for; that of several lies in one place."""
-    if not isinstance(item.take, RenderedSound):
-        return None
-    job = item.take.job
-    tracks = [part.track for part in job.parts if part.track is not None]
-    if not tracks or any(track is not tracks[0] for track in tracks) or not tracks[0].table.count:
-        return None
-    start = to_ticks(item.take.source_start_s, tracks[0].timescale, Rounding.NEAREST)
-    return StandsFor(track=tracks[0], start_ticks=start, first=0, stop=tracks[0].table.count)
+def _parts(item: Placed, table: SampleTable, pieces: Sequence[PieceLayout]) -> Iterable[Part]:
+    take = item.take
+    if not isinstance(take, RenderedSound):
+        return [Part(piece=item.piece, table=table)]
+    tracks = [part.track for part in take.job.parts]
+    track = tracks[0]
+    if track is None or any(other is not track for other in tracks) or not track.table.count:
+        return beside_pieces(table, take.data, item.at_s, item.piece, pieces)
+    start = to_ticks(take.source_start_s, track.timescale, Rounding.NEAREST)
+    instead = StandsFor(track=track, start_ticks=start, first=0, stop=track.table.count)
+    return [Part(piece=item.piece, table=table, literal=take.data, instead_of=instead)]
 
 
 def with_coded_sound(item: Placed, coded: CodedSound) -> Placed:
