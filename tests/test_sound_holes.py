@@ -70,6 +70,57 @@ def test_where_nothing_else_is_coded_packets_of_silence_fill_a_hole(boundary: st
         assert loud[(at > begin + 0.6 + NEAR_S) & (at < begin + 0.8)].all()
 
 
+def test_packets_of_silence_fill_a_hole_inside_of_a_piece(tmp_path: Path) -> None:
+    """As Android's recorder leaves it behind its first packet; ten pieces would be two seconds early."""
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"]
+    sound = ["-f", "lavfi", "-t", "1.8", "-i", f"aevalsrc=0.3*sin(2*PI*(300*t+400*t*t)):s={RATE}:d=2"]
+    longer = ["-bsf:a", r"setts=ts=TS+gt(N\,2)*9600"]
+    ffmpeg(*picture, *sound, "-c:v", "libx264", "-g", "25", "-c:a", "aac", "-ac", "2", *longer, "-t", "2", source)
+    with ffzero.open(source) as movie:
+        result = ffzero.concat([movie] * 10).write(output, verify=True)
+    assert (result.frames_rendered, result.warnings) == (0, ())
+    assert result.verification is not None
+    with av.open(str(output)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.pts is not None]
+    unlike = [b.pts - a.pts for a, b in pairwise(packets) if b.pts - a.pts != 1024]
+    assert len(unlike) == 10 and max(unlike) <= 1536  # the last packet of silence in each hole makes up the rest
+    heard, first_s = packets_in_a_row(output)
+    loud = np.abs(heard.reshape(-1, 240)).max(axis=1) > 0.02
+    at = first_s + np.arange(len(loud)) * 240 / RATE
+    for piece in range(10):
+        inside = loud[(at > 2 * piece + 0.0427 + NEAR_S + 0.01) & (at < 2 * piece + 0.2427 - NEAR_S)]
+        assert len(inside) and not inside.any()
+        assert loud[(at > 2 * piece + 0.2427 + NEAR_S) & (at < 2 * piece + 1.9)].all()
+
+
+WHOLE = {"aac": "-c:a aac", "mp3": "-c:a libmp3lame", "ac3": "-c:a ac3", "opus": "-c:a libopus"}
+HALF_PACKET_S = 0.0161
+"""Of AC-3, which has the longest."""
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("codec", WHOLE)
+def test_sound_of_whole_files_joined_is_not_late_however_it_is_decoded(
+    codec: str, container: str, tmp_path: Path
+) -> None:
+    """A file's last packet may say that it is shorter than what decoders give of it."""
+    source, output, count = tmp_path / f"in.{container}", tmp_path / f"out.{container}", 40
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1"]
+    sound = ["-f", "lavfi", "-i", f"aevalsrc='0.5*sin(2*PI*1000*t)*between(t,0.2,0.3)':s={RATE}:d=1"]
+    ffmpeg(*picture, *sound, "-c:v", "libx264", "-g", "25", *WHOLE[codec].split(), "-t", "1", source)
+    result = ffzero.concat([source] * count).write(output)
+    assert (result.frames_rendered, result.warnings) == (0, ())
+    heard, first_s = packets_in_a_row(output)
+    loud = np.flatnonzero(np.abs(heard) > 0.2)
+    begun = first_s + np.concatenate([loud[:1], loud[1:][np.diff(loud) > RATE // 2]]) / RATE
+    with av.open(str(output)) as file:
+        shown = sorted(float(p.pts * p.time_base) for p in file.demux(video=0) if p.pts is not None)
+    late = begun - shown[::25]
+    assert len(shown) == 25 * count
+    assert np.abs(late - late[0]).max() < HALF_PACKET_S
+
+
 @pytest.mark.parametrize("channels", sorted(LAYOUTS))
 def test_silent_packets_decode_to_silence(channels: int) -> None:
     packet = silent_aac(channels)

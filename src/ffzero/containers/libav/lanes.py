@@ -15,6 +15,7 @@ from ffzero.containers.libav.opening import Input, context_of
 from ffzero.containers.libav.packets import joined, refuse_encrypted, with_data
 from ffzero.containers.libav.parameter_sets import with_parameter_sets
 from ffzero.containers.libav.seeking import MAX_REORDERED, Window, ticks_after, video_window
+from ffzero.containers.libav.sound_clock import SoundClock
 from ffzero.containers.libav.targets import Carry, StreamChoice
 from ffzero.containers.libav.timed_text import unwrapped, wrapped
 from ffzero.values import dataclass
@@ -57,6 +58,7 @@ class Lane:
     """Output time at which the last packet so far ends."""
     _last_dts: int | None = None
     _next_sample: int | None = None
+    _clock: SoundClock | None = None
     _take: _Take | None = None
 
     @property
@@ -71,6 +73,9 @@ class Lane:
         is_video = self.choice.kind == "video"
         self._next_sample = None
         self.skipped = 0
+        if self.choice.kind == "audio":
+            self._clock = self._clock or SoundClock(codec=self.choice.codec)
+            self._clock.begin_piece()
         self._take = _Take(
             path=piece.path,
             window=video_window(source, stream, end) if is_video else Window(end=end, reorders=False),
@@ -109,6 +114,8 @@ class Lane:
 
     def _place(self, packet: AnyPacket, take: _Take) -> Iterator[AnyPacket]:
         base = self.out.time_base or Fraction(1)
+        if self._clock is not None and packet.pts is not None and not self._sounds(packet, take, self._clock):
+            return
         pts = self._ticks(packet.pts, take, base)
         dts = self._ticks(packet.dts, take, base)
         if packet.pts is None or pts is None or dts is None:
@@ -123,7 +130,7 @@ class Lane:
                 return
             pts, length = self._clipped(pts, length, take, base)
             dts = pts
-        elif take.floor_s is not None and self.choice.kind != "video" and pts * base < take.floor_s:
+        elif take.floor_s is not None and self.choice.kind == "data" and pts * base < take.floor_s:
             return
         if self.muxer == "mpegts" and self.choice.kind == "video" and packet.is_keyframe:
             packet = self._self_contained(packet)
@@ -138,9 +145,19 @@ class Lane:
             ready.stream = self.out
             yield ready
 
+    def _sounds(self, packet: AnyPacket, take: _Take, clock: SoundClock) -> bool:
+        """Whether a packet of sound is to be heard in its piece; tells by how much it is moved."""
+        assert packet.pts is not None
+        begin_s, base = packet.pts * take.base - take.shift_s, self.out.time_base or Fraction(1)
+        if take.floor_s is not None and _nearest(begin_s / base) * base < take.floor_s - clock.early_s(packet):
+            return False
+        moved_s = clock.moved_s(packet, begin_s)
+        take.moved_s = moved_s or Fraction(0)
+        return moved_s is not None
+
     @staticmethod
     def _ticks(ticks: int | None, take: _Take, base: Fraction) -> int | None:
-        return None if ticks is None else _nearest((ticks * take.base - take.shift_s) / base)
+        return None if ticks is None else _nearest((ticks * take.base - take.shift_s + take.moved_s) / base)
 
     def _self_contained(self, packet: AnyPacket) -> AnyPacket:
         context = packet.stream.codec_context
@@ -200,6 +217,8 @@ class _Take:
     shift_s: Fraction
     floor_s: Fraction | None
     base: Fraction
+    moved_s: Fraction = Fraction(0)
+    """By how much sound begins later than at its own time."""
     half_picture: int = 0
     """Length of a field, where the stream may carry fields in packets of their own; else 0."""
     started: bool = False

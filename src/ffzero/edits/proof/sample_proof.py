@@ -15,6 +15,8 @@ from ffzero.edits.proof.proof import Check, failed, passed, skipped
 from ffzero.edits.proof.record import Record
 from ffzero.edits.proof.sample_runs import Difference, DifferenceKind, differences, end_of, start_of
 from ffzero.edits.sound.coding import sound_coding
+from ffzero.edits.sound.holes import HOLE_S
+from ffzero.edits.takes import usual_duration
 from ffzero.errors import CancelledError, FFZeroError
 from ffzero.reporting import CancelToken
 from ffzero.timebase import format_time
@@ -112,8 +114,10 @@ class _TrackProof:
             free = self._free(number, segments, source, len(want))
             stop = _unchanged(have, at - first, want, max(first, free[1])) if self.kind == "audio" else len(want)
             found = list(differences(have, at, want[:stop], first))
-            if found:
-                self._tell(found, segment, source, free)
+            if told := [
+                difference for difference in found if not self._is_filled_hole(difference, segment, source, have)
+            ]:
+                self._tell(told, segment, source, free)
             self.compared += len(want) - first
             at, sought = end_of(found, at, stop - first), False
             self.rewritten += range(at, at + len(want) - stop)
@@ -123,11 +127,25 @@ class _TrackProof:
         if at > len(have) and isinstance(segments[-1], Render) and not sought:
             self.problems.append(f"{at - len(have)} samples fewer than planned at the end")
 
-    def _past_silence(self, have: Sequence[bytes], at: int, want: Sequence[bytes]) -> int:
-        """Return where the packets end that were put in because the sound before ended before its pictures."""
+    @property
+    def _silence(self) -> bytes | None:
+        """The hash of a packet of silence, where there is such of the codec."""
         aac = self.track.entries[0].aac
         packet = silent_aac(aac.channels) if aac is not None else None
-        if packet is not None and (silence := _hash(packet)) not in want[:1]:
+        return None if packet is None else _hash(packet)
+
+    def _is_filled_hole(self, found: Difference, segment: Copy, source: Media, have: Sequence[bytes]) -> bool:
+        """Whether packets were put in because the source's before them lasts longer than what it decodes to."""
+        if found.kind is not DifferenceKind.EXTRA or self.kind != "audio" or not found.number:
+            return False
+        table = source.box.track(segment.track).table
+        longer = table.durations.at(_nth(_kept(segment), found.number - 1)) - usual_duration(table)
+        filled = set(have[found.at : found.at + found.count])
+        return longer > HOLE_S * table.timescale and filled == {self._silence}
+
+    def _past_silence(self, have: Sequence[bytes], at: int, want: Sequence[bytes]) -> int:
+        """Return where the packets end that were put in because the sound before ended before its pictures."""
+        if (silence := self._silence) is not None and silence not in want[:1]:
             while at < len(have) and have[at] == silence:
                 at += 1
         return at

@@ -14,7 +14,10 @@ import numpy as np
 from ffzero.edits.laying.parts import Placed
 from ffzero.edits.takes import Take, usual_duration
 
-__all__ = ["without_holes"]
+__all__ = ["HOLE_S", "without_holes"]
+
+HOLE_S = Fraction(1, 40)
+"""More than a packet of AAC: Chromium plays packets one after another, whatever their times: it leaves out holes."""
 
 _MOST = 64
 """More holes than that are how the track was made: it stays whole."""

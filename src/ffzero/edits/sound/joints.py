@@ -16,7 +16,7 @@ import numpy as np
 from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout
 from ffzero.edits.sound.coding import SoundCoding, sound_coding
-from ffzero.edits.sound.holes import without_holes
+from ffzero.edits.sound.holes import HOLE_S, without_holes
 from ffzero.edits.sound.line import Lane, SoundLine
 from ffzero.edits.sound.rendering import RenderedSound, SoundJob
 from ffzero.edits.takes import Take, usual_duration
@@ -30,8 +30,6 @@ _TAIL_PACKETS = 3
 _LONGEST_SILENCE_S = 10
 _WHOLE_S = Fraction(1, 20)
 """A piece that begins or ends so near its file's sound's end is whole there."""
-_HOLE_S = Fraction(1, 40)
-"""More than a packet of AAC: Chromium plays packets one after another, whatever their times: it leaves out holes."""
 _FREE_PACKET = 4096
 
 
@@ -57,7 +55,7 @@ def join_sound(
     assert isinstance(take, Take)
     joints = len(placed) > 1 and (audio == "joint" or (audio is None and _cut_inside(placed, pieces)))
     effects = any(pieces[item.piece].request.sound_effects for item in placed)
-    parts = [part for item in placed for part in without_holes(item, _HOLE_S)] if len(placed) > 1 else list(placed)
+    parts = [part for item in placed for part in without_holes(item, HOLE_S)] if len(placed) > 1 else list(placed)
     holes = has_gaps or (fills_holes and _has_hole(parts))
     mended = len(placed) > 1 and (holes or any(item.unlike for item in placed))
     if not (joints or effects or mended or audio == "encode"):
@@ -88,7 +86,7 @@ def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool
 
 
 def _has_hole(placed: Sequence[Placed]) -> bool:
-    return any(item.at_s - before.end_s > _HOLE_S for before, item in pairwise(placed))
+    return any(item.at_s - before.end_s > HOLE_S for before, item in pairwise(placed))
 
 
 def _unfit(placed: Sequence[Placed], coding: SoundCoding, entries: int, longest_s: int | None) -> str:
