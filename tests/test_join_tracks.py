@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import ffzero
+from ffzero.errors import UnsupportedError
 from support import oracle
+from support.encoding import ffmpeg
 from support.joins import (
     GOP,
     check_join,
@@ -37,6 +39,19 @@ class TestSound:
         parts = groups(("a_alac.mov", 2, 4), ("b_alac.mov", 1, 3), ("a_alac.mov", 0, 1))
         write(parts, tmp_path / "out.mov", audio="copy")
         assert check_join(tmp_path / "out.mov", parts, time_slack=EXACT) == []
+
+    def test_packets_of_a_depth_that_no_encoder_has_are_copied(self, tmp_path: Path) -> None:
+        source = tmp_path / "in.mp4"
+        sound = ["-f", "lavfi", "-i", "aevalsrc=sin(2000*t):s=48000:d=2", "-c:a", "flac", "-strict", "-2"]
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2", *sound, "-c:v", "libx264", "-g", "25", source)
+        with ffzero.open(source) as movie:
+            assert movie.media is not None and movie.media.box.tracks[1].entries[0].sample_size_bits == 32
+            piece = movie[Fraction(1, 5) : Fraction(8, 5)]
+            result = (piece + piece).write(tmp_path / "out.mp4")
+            assert result.frames_rendered > 0
+            with pytest.raises(UnsupportedError, match="flac sound of 32 bits"):
+                piece.apply_audio("volume=0.5").write(tmp_path / "no.mp4")
+        assert len(sound_packets(tmp_path / "out.mp4")) > 2 * 14
 
     def test_it_begins_with_the_pictures_and_ends_within_a_packet_of_them(self, tmp_path: Path) -> None:
         output, parts = tmp_path / "out.mp4", groups(("a.mp4", 2, 5), ("b.mp4", 1, 4))

@@ -15,7 +15,10 @@ from ffzero.edits.takes import usual_duration
 from ffzero.timebase import Rounding, rescale
 from ffzero.values import dataclass
 
-__all__ = ["SoundCoding", "sound_coding"]
+__all__ = ["LOSSLESS_DEPTHS", "SoundCoding", "sound_coding"]
+
+LOSSLESS_DEPTHS = {"flac": (16, 24), "alac": (16, 24)}
+"""Bits per sample that FFmpeg codes without loss, by codec; the first ones as 16-bit samples."""
 
 _IMPLICIT_SBR_RATES = (16000, 22050, 24000)
 """Cores of HE-AAC that need not say that it is: at lower rates nobody makes it."""
@@ -69,7 +72,9 @@ def sound_coding(track: Track, description: int, media: Media | None = None) -> 
             spare=6,
             clicks=True,
         )
-    if entry.codec in ("flac", "alac"):
+    if entry.codec in LOSSLESS_DEPTHS:
+        if entry.sample_size_bits not in LOSSLESS_DEPTHS[entry.codec]:
+            return SoundCoding(reason=f"{entry.codec} sound of {entry.sample_size_bits} bits cannot be coded here")
         return SoundCoding(clicks=True)
     if entry.codec.startswith("pcm_") and entry.codec not in ("pcm_alaw", "pcm_mulaw"):
         return SoundCoding(packet=1)

@@ -11,6 +11,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
+from ffzero.edits.sound.coding import LOSSLESS_DEPTHS
 from ffzero.edits.sound.rendering import SoundJob
 from ffzero.errors import UnsupportedError
 from ffzero.frames.sound.ac3_frames import ac3_options
@@ -28,7 +29,6 @@ _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31}
 _NAMES = {"opus": "libopus", "mp3": "libmp3lame"}
 _OPUS_FAMILY_AT, _DOPS_FAMILY_AT = 18, 10
 """Where the channel mapping begins in an ``OpusHead`` and in a ``dOps`` (RFC 7845 §5.1, Opus in ISOBMFF §4.3.2)."""
-_DEPTHS = {"flac": (16, 24), "alac": (16, 24)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ def _sample_format(job: SoundJob, encoder: AudioCodecContext) -> str:
     """Return the encoder's sample format for the source's depth."""
     entry = job.entry
     formats = [form.name for form in encoder.codec.audio_formats or ()]
-    depths = _DEPTHS.get(entry.codec)
+    depths = LOSSLESS_DEPTHS.get(entry.codec)
     if depths is not None:
         if entry.sample_size_bits not in depths:
             raise UnsupportedError(f"{entry.codec} sound of {entry.sample_size_bits} bits cannot be coded here")
