@@ -70,7 +70,7 @@ class Bettering:
         while (poor := (yield from self._good(todo, ending=ending))) is not None:
             back = [poor, *self._encoding.taken_back()]
             # H.264 wants neighbouring IDR pictures to have different numbers (§7.4.3); x264 alternates, from 0 on.
-            if self._held is not None and self._keys % 2:
+            if self._held is not None and self._held.original is not None and self._keys % 2:
                 self._held.original.pts = self._held.pts
                 back.insert(0, self._held.original)
                 self._held = None
@@ -86,7 +86,7 @@ class Bettering:
             else:
                 items, ending = self._encoding.end(), False
             for done in items:
-                if done.psnr_db < ENOUGH_DB and self._has_better(done):
+                if done.original is not None and done.psnr_db < ENOUGH_DB and self._has_better(done):
                     done.original.pts = done.pts
                     return done.original
                 yield from self._released()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,9 +19,10 @@ from ffzero.frames.changes.effects import with_effects
 from ffzero.frames.changes.fitting import fitted
 from ffzero.frames.changes.pacing import timescale_of
 from ffzero.frames.changes.targets import model_of
-from ffzero.frames.pictures.bettering import Bettering, TooPoorError
+from ffzero.frames.pictures.bettering import ENOUGH_DB, Bettering, TooPoorError
 from ffzero.frames.pictures.blank import blank_pictures
 from ffzero.frames.pictures.decode import pictures
+from ffzero.frames.pictures.later import decoded_quality
 from ffzero.frames.pictures.matching import recipe_for
 from ffzero.frames.pictures.recipes import Package, Recipe
 from ffzero.frames.pictures.source import Source, source_of
@@ -29,6 +31,7 @@ from ffzero.reporting import CancelToken
 __all__ = ["code_pictures"]
 
 _MANY_FRAMES = 1500
+_FEW_FRAMES = 300
 _NEAR_DB = 45.0
 
 
@@ -69,13 +72,23 @@ class _Job:
 
     def _attempt(self, number: int) -> CodedPictures:
         """Code all pictures. Raises ``TooPoorError`` where they are to be made again, by a better attempt."""
+        store, coded, package = self._coded(number)
+        if self._recipe is not None and self._recipe.compared_later:
+            coded = self._compared(store, coded, package, number)
+        self._tell(self._job.frames)
+        scale = timescale_of(self._job)
+        return _gathered(store, coded, package, scale if self._job.target is not None else None)
+
+    def _coded(self, number: int) -> tuple[SampleStore, list[_Told], Package]:
+        """Return what an attempt's encoder makes; nothing of it or of the decoder is left."""
         frames = self._pictures()
         first = next(frames, None)
         if first is None:
             raise DecodeError("there is no picture to code", path=self._job.media.name)
         entry, like = first
         if self._recipe is None:
-            self._recipe = recipe_for(self._source(entry, like))
+            found = recipe_for(self._source(entry, like))
+            self._recipe = replace(found, compared_later=found.compared_later and self._can_compare_later())
         # A long job is not begun anew for a picture that comes out a little poorer, nor is a function called again.
         restarts = self._job.frames <= _MANY_FRAMES and not any(effect.calls for effect in self._job.effects)
         encoding = Bettering(self._recipe, number, _size(like), one_key=self._job.continued, restarts=restarts)
@@ -94,9 +107,27 @@ class _Job:
                     self._tell(len(coded))
                     del done
                 del item
-        self._tell(self._job.frames)
-        scale = timescale_of(self._job)
-        return _gathered(store, coded, encoding.package, scale if self._job.target is not None else None)
+        return store, coded, encoding.package
+
+    def _can_compare_later(self) -> bool:
+        """Whether what is coded can be made once more to compare it, and is little enough to be coded anew if poor.
+
+        Not with effects: some of FFmpeg's filters draw random numbers.
+        """
+        return not self._job.effects and self._job.frames <= _FEW_FRAMES
+
+    def _compared(self, store: SampleStore, coded: list[_Told], package: Package, number: int) -> list[_Told]:
+        """Return what was coded with how near it is to what it was made from, which is made once more.
+
+        Raises ``TooPoorError`` where a better attempt is to be made, ``DecodeError`` where a picture does not come out.
+        """
+        assert self._recipe is not None
+        found = decoded_quality(self._pictures(), store.finished(), package.decodes_by)
+        if len(found) != len(coded):
+            raise UnsupportedError(f"of {len(coded)} pictures that {self._recipe.encoder} made {len(found)} decode")
+        if min(found) < ENOUGH_DB and number + 1 < len(self._recipe.attempts):
+            raise TooPoorError(number + 1)
+        return [told._replace(psnr_db=quality) for told, quality in zip(coded, found, strict=True)]
 
     def _pictures(self) -> Iterator[tuple[SampleEntry, VideoFrame]]:
         """Yield what is to be coded: the source's pictures with what is done to them."""

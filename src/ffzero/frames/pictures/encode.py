@@ -15,7 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 from ffzero.errors import UnsupportedError
 from ffzero.frames.pictures.decode import open_decoder, packet_of
 from ffzero.frames.pictures.program_encoder import ProgramEncoder
-from ffzero.frames.pictures.quality import plane, psnr_db, told_psnr_db
+from ffzero.frames.pictures.quality import BEST_DB, plane, psnr_db, told_psnr_db
 from ffzero.frames.pictures.recipes import Package, Recipe
 from ffzero.values import dataclass
 
@@ -30,13 +30,16 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coded:
-    """A picture coded: its sample, its time in ticks of the track, and how near it is to ``original``."""
+    """A picture coded: its sample, its time in ticks of the track, and how near it is to ``original``.
+
+    Where pictures are compared later that is not known, and the original is not kept.
+    """
 
     sample: bytes
     pts: int
     sync: bool
     psnr_db: float
-    original: VideoFrame
+    original: VideoFrame | None
 
 
 class Encoding:
@@ -56,14 +59,14 @@ class Encoding:
         self._pixels = size[0] * size[1]
         self._is_proved = False
         self._times: deque[int] = deque()
-        self._originals: deque[VideoFrame] = deque()
+        self._originals: deque[VideoFrame | None] = deque()
         self._waiting: deque[tuple[bytes, bool]] = deque()
 
     def add(self, frame: VideoFrame) -> Iterator[Coded]:
         """Code a picture, which is not to be used any more; yield those that are done."""
         assert frame.pts is not None
         self._times.append(frame.pts)
-        self._originals.append(frame)
+        self._originals.append(None if self._recipe.compared_later else frame)
         frame = as_format(frame, self._recipe.pix_fmt)
         frame.pts, frame.time_base = self._count, 1 / self._recipe.rate
         usual = PictureType.P if self._recipe.delayed else PictureType.NONE
@@ -81,9 +84,10 @@ class Encoding:
 
     def taken_back(self) -> list[VideoFrame]:
         """Return the pictures that were added and have not come out, to be coded by another."""
-        for frame, pts in zip(self._originals, self._times, strict=True):
+        kept = [frame for frame in self._originals if frame is not None]
+        for frame, pts in zip(kept, self._times, strict=True):
             frame.pts = pts
-        return list(self._originals)
+        return kept
 
     def close(self) -> None:
         """Let go of an encoder that has not come to its end."""
@@ -100,6 +104,9 @@ class Encoding:
             told = told_psnr_db(packet, self._pixels, self._recipe.pix_fmt)
             if told is not None:
                 yield self._believed(sample, packet.is_keyframe, told)
+                continue
+            if self._recipe.compared_later:
+                yield self._coded(sample, packet.is_keyframe, BEST_DB)
                 continue
             self._waiting.append((sample, packet.is_keyframe))
             again = packet_of(sample)
@@ -125,7 +132,9 @@ class Encoding:
             raise self._useless(str(error)) from error
         for shown in frames:
             sample, sync = self._waiting.popleft()
-            yield self._coded(sample, sync, psnr_db(self._originals[0], shown))
+            original = self._originals[0]
+            assert original is not None
+            yield self._coded(sample, sync, psnr_db(original, shown))
 
     def _coded(self, sample: bytes, sync: bool, quality: float) -> Coded:
         original, pts = self._originals.popleft(), self._times.popleft()

@@ -35,6 +35,7 @@ _SETS = (_VPS, _SPS, _PPS)
 _RANDOM_ACCESS = range(16, 24)
 _FIELD_SEQUENCE = 2
 _ENHANCED = ("dvcC", "dvvC", "dvwC", "hvcE", "lhvC")
+_USUAL_BITS = 8
 _LENGTH_SIZE = 4
 _LEAST_LENGTH_SIZE = 3
 """Rendered pictures are large: 65535 bytes may be too few for a slice."""
@@ -67,6 +68,7 @@ def hevc_recipe(source: Source) -> Recipe:
         transfer=signal.transfer,
         matrix=signal.matrix,
         interval=1 if source.all_intra else source.interval,
+        compared_later=source.bits > _USUAL_BITS,
     )
 
 

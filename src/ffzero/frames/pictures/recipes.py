@@ -33,7 +33,8 @@ class Recipe:
 
     ``package`` is asked with the encoder's headers (extradata) once it is open. With ``delayed`` the headers promise
     B pictures, so that decoders hold one picture back, though there is none. With ``by_program`` the encoder is that of
-    the FFmpeg program: PyAV's lacks the pixel format.
+    the FFmpeg program: PyAV's lacks the pixel format. With ``compared_later`` it takes so much memory that what it made
+    had better be looked at when it has come to its end, where that can be.
     """
 
     encoder: str
@@ -49,6 +50,7 @@ class Recipe:
     interlaced: bool = False
     delayed: bool = False
     by_program: bool = False
+    compared_later: bool = False
     interval: int = 250
 
 
