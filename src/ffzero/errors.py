@@ -247,7 +247,7 @@ class EngineError(FFZeroError, RuntimeError):
 
 
 class VerificationError(FFZeroError, RuntimeError):
-    """A written output does not hold what was planned. It was left as it is.
+    """A written output does not hold what was planned. It stays, but does not replace another file.
 
     ``result`` is its ``WriteResult``, the verification in it.
     """

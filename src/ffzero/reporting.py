@@ -11,7 +11,7 @@ from typing import Any
 from ffzero.errors import CancelledError
 from ffzero.values import dataclass
 
-__all__ = ["CancelToken", "CopyReport", "ProgressEvent", "Reporter", "WriteResult", "no_report"]
+__all__ = ["CancelToken", "CopyReport", "ProgressEvent", "Reporter", "WriteResult", "no_report", "printable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,15 @@ Reporter = Callable[[ProgressEvent], None]
 
 def no_report(event: ProgressEvent) -> None:
     """Ignore the event."""
+
+
+def printable(value: str | os.PathLike[str]) -> str:
+    """Return a name with control characters escaped, so that it stays on one line and steers no terminal."""
+    text = os.fspath(value)
+    return "".join(
+        char if char.isprintable() or char == " " else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for char in text
+    )
 
 
 class CancelToken:

@@ -73,9 +73,12 @@ def _seconds(value: TimeLike) -> Fraction | None:
         return Fraction(value)
     if isinstance(value, Decimal):
         return Fraction(value) if value.is_finite() else None
-    if not hasattr(value, "__float__"):
+    if not hasattr(value, "__float__") or getattr(value, "shape", None):
         return None
-    number = float(value)  # numpy scalars land here too
+    try:
+        number = float(value)  # numpy scalars land here too
+    except (TypeError, ValueError, OverflowError):
+        return None
     return Fraction(repr(number)) if math.isfinite(number) else None
 
 

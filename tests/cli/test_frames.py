@@ -52,6 +52,13 @@ class TestWhich:
         for file, frame in zip(files, wanted, strict=True):
             assert np.array_equal(pixels(file["output"]), frame)
 
+    @pytest.mark.parametrize("suffix", ["png", "webp", "npy", "npz"])
+    def test_two_times_may_show_the_same_picture(self, folder: Path, suffix: str) -> None:
+        outcome = call("frames", "in.mp4", "-o", f"%d.{suffix}", "--at", "1,1", "--at", "1.01", "--json")
+        assert outcome.status == 0, outcome.err
+        assert [file["index"] for file in outcome.object["frames"]] == [25, 25, 25]
+        assert Path(f"1.{suffix}").read_bytes() == Path(f"2.{suffix}").read_bytes() == Path(f"3.{suffix}").read_bytes()
+
     def test_every_so_many_frames(self, folder: Path) -> None:
         outcome = call("frames", "in.mp4", "-o", "%d.npy", "-s", 1, "-e", 2, "--every", 10)
         assert outcome.status == 0, outcome.err

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ffzero
 from ffzero.cli import run
 from ffzero.cli.plan_picture import plan_picture
+from ffzero.edits.proof import proof
+from ffzero.edits.proof import record as records
+from ffzero.edits.proof.record import Record
+from ffzero.errors import CancelledError
 from support.command_line import Terminal, call
 from support.samples import copy_sample
 
@@ -29,9 +35,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def damage(path: str = "out.mp4", sample: int = 30) -> None:
     index = ffzero.open(path).samples()
-    data = bytearray(Path(path).read_bytes())
-    data[int(index.offset_bytes[sample] + index.size_bytes[sample] // 2)] ^= 0xFF
-    Path(path).write_bytes(data)
+    with open(path, "r+b") as file:
+        file.seek(int(index.offset_bytes[sample] + index.size_bytes[sample] // 2))
+        byte = file.read(1)[0] ^ 0xFF
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte]))
 
 
 def test_verify_at_once_and_later() -> None:
@@ -98,20 +106,97 @@ def test_other_commands_prove_too(command: tuple[str, ...]) -> None:
 
 
 def test_a_failed_proof_is_status_1_with_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ffzero.edits import clip as clips
-
-    write = clips.write_clip
-
-    def damaged(*args: object, **options: object) -> object:
-        result = write(*args, **options)  # type: ignore[arg-type]  # handed through
-        damage()
-        return result
-
-    monkeypatch.setattr(clips, "write_clip", damaged)
+    damaged_when_checked(monkeypatch)
     outcome = call(*CUT, "--verify", "--json")
     assert outcome.status == 1
     assert outcome.object["output"] == "out.mp4"
     assert outcome.object["verification"]["passed"] is False
+    assert "/proc/" not in outcome.out
+    assert names() == ["in.mp4", "out.mp4", "out.mp4.ffzero.json"], "what failed stays to be looked at"
+
+
+def test_what_fails_its_checks_replaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out.mp4").write_text("mine")
+    Path("out.mp4.ffzero.json").write_text("mine too")
+    damaged_when_checked(monkeypatch)
+    outcome = call(*CUT, "--verify", "-y")
+    assert outcome.status == 1
+    assert "out.mp4 was left as it was before" in outcome.out
+    assert Path("out.mp4").read_text() == "mine"
+    assert Path("out.mp4.ffzero.json").read_text() == "mine too"
+    assert names() == ["in.mp4", "out.mp4", "out.mp4.ffzero.json"]
+
+
+def test_ctrl_c_while_it_is_verified_leaves_nothing_and_what_was_there() -> None:
+    clip = ffzero.open("in.mp4")[3.5:6]
+    for old in (None, "mine"):
+        if old is not None:
+            Path("out.mp4").write_text(old)
+        before = names()
+        cancel = ffzero.CancelToken()
+        seen = []
+
+        def stop(event: ffzero.ProgressEvent, cancel: ffzero.CancelToken = cancel, seen: list[str] = seen) -> None:
+            if event.stage == "verify":
+                seen.append(event.stage)
+                cancel.cancel()
+
+        with pytest.raises(CancelledError):
+            clip.write("out.mp4", verify=True, sidecar=True, overwrite=True, reporter=stop, cancel=cancel)
+        assert seen, "it was cancelled while it was verified"
+        assert names() == before
+    assert Path("out.mp4").read_text() == "mine"
+
+
+def test_a_disk_without_room_for_the_record_gets_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, offset: int, data: memoryview) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(records, "write_fully_at", full)
+    outcome = call(*CUT, "--sidecar")
+    assert outcome.status == 1
+    assert "out.mp4.ffzero.json: no space is left on the device" in outcome.message
+    assert names() == ["in.mp4"]
+
+
+@pytest.mark.parametrize("other", [("cut", "in.mp4", "-s", "4", "-e", "5"), ("transcode", "in.mp4", "-e", "0.2")])
+def test_the_record_of_a_file_goes_with_it(other: tuple[str, ...]) -> None:
+    assert call(*CUT, "--sidecar").status == 0
+    outcome = call(*other, "-o", "out.mp4", "-y")
+    assert outcome.status == 0, outcome.err
+    assert names() == ["in.mp4", "out.mp4"]
+    Path("out.mp4.ffzero.json").write_text('{"format": "mine"}')
+    assert call(*other, "-o", "out.mp4", "-y").status == 0
+    assert names() == ["in.mp4", "out.mp4", "out.mp4.ffzero.json"], "it is no record"
+
+
+def test_a_record_of_a_file_that_is_gone_is_named_and_stays() -> None:
+    assert call(*CUT, "--sidecar").status == 0
+    Path("out.mp4").rename("elsewhere.mp4")
+    outcome = call("cut", "in.mp4", "-s", "4", "-e", "5", "-o", "out.mp4", "--json")
+    assert "out.mp4.ffzero.json is the record of an earlier file, not of this one" in outcome.object["warnings"]
+    assert Path("out.mp4.ffzero.json").exists()
+
+
+def test_a_pipe_is_not_verified() -> None:
+    outcome = call("cut", "in.mp4", "-e", "1", "-o", os.devnull, "--verify", "-y")
+    assert outcome.status == 1
+    assert "cannot be verified" in outcome.message
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+def damaged_when_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let outputs be damaged just before they are checked."""
+    verifier = proof.default_verifier()
+
+    def damaging(output: str, record: Record, **options: Any) -> proof.Verification:
+        damage(output)
+        return verifier(output, record, **options)
+
+    monkeypatch.setattr(proof, "_provider", [lambda: damaging])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
+from ffzero.containers.h264_fit import misfit
 from ffzero.containers.h264_params import H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.containers.h264_places import JoinPoint
 from ffzero.containers.h264_slice_header import SliceHeader, slice_header
@@ -20,7 +21,6 @@ from ffzero.containers.h264_splice import (
     as_guests,
     free_pps_id,
     join_point,
-    misfit,
     with_gaps_allowed,
 )
 from ffzero.containers.nal import RandomAccess, classify_access_unit, iter_length_prefixed

@@ -300,3 +300,14 @@ def test_a_full_disk_is_told_apart(tmp_path: Path) -> None:
         raise FileNotFoundError(2, "No such file or directory")
     with pytest.raises(ZeroDivisionError), open_errors("x.mkv"):  # a fault of ours stays visible
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("h264_open_gop.mp4", True), ("h264_opus.mp4", False)])
+def test_a_joint_at_an_open_group_is_told(name: str, is_told: bool, tmp_path: Path) -> None:
+    pieces = [
+        RemuxPiece(path=str(media.made(name)), start_s=Fraction(start), end_s=Fraction(start + 2)) for start in (4, 8)
+    ]
+    for joined in (pieces, pieces[::-1]):
+        found = [text for text in plan_remux(joined, tmp_path / "o.mkv").warnings if "open group" in text]
+        assert len(found) == is_told
+    assert not [text for text in plan_remux(pieces[:1], tmp_path / "o.mkv").warnings if "open group" in text]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 import ffzero
 from ffzero.errors import TimeRangeError, UsageError
+from support import media
 from support.joins import made
+from support.shown import psnr_db, shown
 
 
 def effects(clip: ffzero.Clip) -> list[list[tuple[Fraction, Fraction, str]]]:
@@ -71,3 +74,17 @@ def test_weights_of_a_fade_over_several_pieces_go_on() -> None:
 
 def effects_times(blends: list[list[tuple[Fraction, Fraction, object]]]) -> list[tuple[Fraction, Fraction]]:
     return [(start, end) for each in blends for start, end, _ in each]
+
+
+@pytest.mark.parametrize("way", ["apply", "map"])
+def test_a_picture_that_is_shown_all_the_time_has_the_effect(way: str, tmp_path: Path) -> None:
+    """No picture of this file begins between 3 and 4.5 s."""
+    source, output = media.made("vfr.mp4"), tmp_path / "out.mp4"
+    with ffzero.open(source) as movie:
+        clip = movie.apply("negate", 3.5, 4) if way == "apply" else movie.map(lambda picture: 255 - picture, 3.5, 4)
+        result = clip.write(output)
+    before, after = shown(source), shown(output)
+    assert len(before) == len(after) and result.frames_rendered > 0
+    changed = [number for number in range(len(before)) if psnr_db(after[number].luma, before[number].luma) < 30]
+    times = [picture.time for picture in before]
+    assert changed == [max(number for number, time in enumerate(times) if time <= Fraction(7, 2))]

@@ -19,7 +19,7 @@ from support.joins import made
 from support.renders import decode, entry_of_coded, job_at, opened, render, source_samples, video_tracks
 from support.shown import psnr_db, shown
 
-Poor = Callable[[Callable[[int, int], bool]], list[int]]
+Poor = Callable[..., list[int]]
 
 
 def check(job: PictureJob) -> tuple[int, ...]:
@@ -63,6 +63,20 @@ def test_the_finest_does_not_begin_anew_at_every_picture(poor: Poor) -> None:
     media = opened(made("a.mp4"))
     render(job_at(media, video_tracks(media)[0], 0.3, 40))
     assert begun == [0, 1, 2, 2, 2, 2]
+
+
+def test_the_finest_begins_anew_at_every_broken_picture(poor: Poor) -> None:
+    broken: set[int] = set()
+
+    def is_broken(attempt: int, at: int) -> bool:
+        found = attempt == 2 and at % 3 == 0 and at not in broken
+        broken.update({at} if found else set())
+        return found or (attempt < 2 and at > 1)
+
+    begun = poor(is_broken, 30.0)
+    media = opened(made("a.mp4"))
+    assert {6, 9, 12} <= set(check(job_at(media, video_tracks(media)[0], 0.3, 14)))
+    assert begun == [0, 1, 2, 2, 2, 2, 2]
 
 
 def test_a_key_picture_of_the_finest_has_to_do(poor: Poor) -> None:

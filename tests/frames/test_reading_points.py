@@ -7,6 +7,7 @@ from bisect import bisect_right
 from fractions import Fraction
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,8 +102,22 @@ def test_each_group_of_pictures_is_decoded_once(monkeypatch: pytest.MonkeyPatch)
     inside = [keys[2] + Fraction(number, 10) for number in (9, 1, 5)]
     frames = movie.frames_at([*inside, inside[0]])
     assert len(runs) == 1
-    assert frames[0] is frames[3]
+    assert frames[0].pts == frames[3].pts
     assert [frame.time for frame in frames[:3]] == [max(f.time for f in frames if f.time <= t) for t in inside]
+
+
+@pytest.mark.parametrize("name", ["h264_one_gop.mp4", "h264_one_gop.mp4.ts"])
+@pytest.mark.parametrize("look", [{}, {"format": "yuv", "writable": True}], ids=["rgb24", "yuv"])
+def test_times_that_show_one_picture_have_each_a_frame_of_its_own(name: str, look: dict[str, Any]) -> None:
+    times = (Fraction(1, 2), Fraction(501, 1000), Fraction(1, 2))
+    frames = ffzero.open(file_of(name)).frames_at(times, **look)
+    assert len({(frame.pts, frame.index) for frame in frames}) == 1
+    planes = [frame.planes for frame in frames]
+    whole = digest(planes[0])
+    planes[1][0][...] = 7
+    assert digest(planes[1]) != whole
+    frames[0].forget()
+    assert digest(frames[2].planes) == whole
 
 
 def test_pictures_are_passed_over_only_where_nothing_is_predicted_from_them() -> None:

@@ -18,10 +18,11 @@ import pytest
 
 import ffzero
 from ffzero.edits.clip import Clip
+from ffzero.edits.proof import proof
 from ffzero.edits.proof.proof import Check, Status
 from ffzero.edits.proof.record import Record, read_record, sidecar_path
 from ffzero.errors import InvalidDataError, SourceNotFoundError, UnsupportedError, VerificationError
-from ffzero.frames.proof.sound import match_sound
+from ffzero.frames.proof.hearing import match_sound
 from support import media
 from support.samples import closed_sample
 
@@ -94,7 +95,8 @@ def ffmpeg(*words: object) -> None:
 def test_what_is_right_passes(output: Path) -> None:
     found = ffzero.verify(output)
     assert found.passed, str(found)
-    assert {check.name for check in found.checks} == {"sources", "tracks", "chapters", "copied", "pictures", "sound"}
+    names = {"sources", "tracks", "headers", "chapters", "copied", "pictures", "sound"}
+    assert {check.name for check in found.checks} == names
     assert all(check.status is Status.PASSED for check in found.checks)
     (pictures,) = (check for check in found.checks if check.name == "pictures")
     assert pictures.details["shown"] == pictures.details["copied"] == len(samples(output, tracks(output)["video"]))
@@ -279,17 +281,14 @@ class TestDamage:
 
 
 def test_a_failed_proof_leaves_the_output_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ffzero.edits import clip as clips
+    path, verify = tmp_path / "out.mp4", proof.default_verifier()
 
-    path, write = tmp_path / "out.mp4", clips.write_clip
+    def damaged(written: str, record: Record, **options: Any) -> Any:
+        offset, size = samples(Path(written), tracks(Path(written))["video"])[5]
+        patch(Path(written), offset + size // 2, b"\xff\x00\xff")
+        return verify(written, record, **options)
 
-    def damaged(*args: Any, **options: Any) -> Any:
-        result = write(*args, **options)
-        offset, size = samples(path, tracks(path)["video"])[5]
-        patch(path, offset + size // 2, b"\xff\x00\xff")
-        return result
-
-    monkeypatch.setattr(clips, "write_clip", damaged)
+    monkeypatch.setattr(proof, "_provider", [lambda: damaged])
     with pytest.raises(VerificationError, match="is not what was planned: copied") as caught:
         keyed_clip().write(path, boundary="keyframe", verify=True)
     assert path.exists()

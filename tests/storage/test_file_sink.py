@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -51,6 +52,29 @@ def test_an_existing_output_is_refused_before_anything_is_written(tmp_path: Path
     with pytest.raises(FileExistsError):
         FileSink(tmp_path / "out").check()
     assert (tmp_path / "out").read_bytes() == b"old"
+
+
+def test_what_is_not_approved_never_gets_its_name(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_bytes(b"old")
+    seen: list[tuple[bytes, bytes, bytes]] = []
+
+    def approve(path: str) -> bool:
+        child = subprocess.run(["cat", path], capture_output=True, check=True)  # other processes can read it too
+        seen.append((Path(path).read_bytes(), child.stdout, out.read_bytes()))
+        return len(seen) > 1
+
+    def fail(path: str) -> bool:
+        raise KeyboardInterrupt
+
+    sink = FileSink(out, overwrite=True)
+    assert sink.put(ROPE, approve=approve).bytes_total == 11
+    with pytest.raises(KeyboardInterrupt):
+        sink.put(ROPE, approve=fail)
+    assert (out.read_bytes(), names(tmp_path)) == (b"old", {"out"})
+    sink.put(ROPE, approve=approve)
+    assert (out.read_bytes(), names(tmp_path)) == (b"new content", {"out"})
+    assert seen == [(b"new content", b"new content", b"old")] * 2
 
 
 def test_a_name_that_is_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:

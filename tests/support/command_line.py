@@ -140,6 +140,8 @@ class FakePlan:
 
 
 class FakeClip:
+    pieces = ()
+
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
 

@@ -127,6 +127,9 @@ def _dispatch(argv: list[str], console: Console, stop: StopState) -> int:
             raise
         console.failure(error)
         return error.exit_code
+    except SystemExit as error:  # of a function that was called with pictures or sound
+        console.failure(FFZeroError(f"a function that was called would end the program (SystemExit: {error})"))
+        return 1
     except (StdoutError, Interrupted):
         raise
     except Exception as error:  # the last line of defence: no traceback reaches a user

@@ -15,7 +15,7 @@ __all__ = ["apply"]
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @click.option(
     "--filter",
     "filters",

@@ -11,7 +11,7 @@ import click
 from ffzero.cli.console import Console
 from ffzero.cli.ffmpeg_job import FFmpegJob, begin
 from ffzero.cli.output import output_options
-from ffzero.cli.ranges import range_options, time_range
+from ffzero.cli.ranges import FiniteRange, range_options, time_range
 from ffzero.errors import UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec
 from ffzero.ffmpeg.command import FFmpegCommandBuilder
@@ -42,12 +42,15 @@ class _Audio(click.Command):
 
 
 @click.command(cls=_Audio)
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @click.option("--track", type=int, default=1, show_default=True, help="Which sound track; 1 is the first.")
 @click.option("--codec", metavar="CODEC", help="aac, opus, mp3, flac, vorbis, ac3, pcm, alac or copy.")
 @click.option("--bitrate", metavar="BITRATE", help="Bits a second: 192k. The sound is coded anew.")
 @click.option(
-    "--loudness", type=float, metavar="[LUFS]", help=f"Bring it to a loudness (EBU R 128) in two passes; {_LUFS} LUFS."
+    "--loudness",
+    type=FiniteRange(),
+    metavar="[LUFS]",
+    help=f"Bring it to a loudness (EBU R 128) in two passes; {_LUFS} LUFS.",
 )
 @range_options
 @output_options

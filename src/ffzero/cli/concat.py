@@ -14,10 +14,10 @@ __all__ = ["concat"]
 
 
 @click.command()
-@click.argument("inputs", type=click.Path(), nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=click.Path(readable=False), nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "--like",
-    type=click.Path(),
+    type=click.Path(readable=False),
     metavar="FILE",
     help="What files that differ are made like; by default what most of the time is like.",
 )

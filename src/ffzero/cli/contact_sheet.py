@@ -35,7 +35,7 @@ _LEAST_TILE = 16
 
 
 @click.command("contact-sheet")
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @range_options
 @click.option("--grid", default="4x3", show_default=True, metavar="COLUMNSxROWS", help="How many tiles.")
 @click.option(

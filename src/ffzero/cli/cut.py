@@ -15,7 +15,7 @@ __all__ = ["cut"]
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @range_options
 @writing_options()
 @click.pass_obj

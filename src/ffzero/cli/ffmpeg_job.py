@@ -32,6 +32,7 @@ class FFmpegJob:
         self.dry_run = dry_run
         self.overwrite = overwrite
         self.binary = find_ffmpeg()
+        self._replaces = os.path.lexists(output)
 
     def show(self, commands: Sequence[FFmpegCommand], *, note: str = "") -> None:
         """Print the commands, to be pasted into a shell, or as an object; ``note`` says what the lines cannot."""
@@ -58,6 +59,8 @@ class FFmpegJob:
         self, command: FFmpegCommand, done: ExecutionResult, *, warnings: Sequence[str] = (), copied: bool = False
     ) -> None:
         """Report the finished output."""
+        from ffzero.edits.proof.proving import drop_old_record  # shows of commands would load it for nothing
+
         size = os.path.getsize(self.output) if os.path.isfile(self.output) else done.size_bytes or 0
         result = WriteResult(
             output=self.output,
@@ -69,6 +72,7 @@ class FFmpegJob:
             warnings=(*done.warnings, *warnings),
             methods={"ffmpeg": size},
         )
+        result = drop_old_record(result, replaces=self._replaces)
         if self.console.json_wanted:
             self.console.object({**result.to_dict(), "argv": command.argv(self.binary.path)})
         else:
@@ -95,8 +99,7 @@ def begin(console: Console, source_path: str, output: str | None, *, dry_run: bo
     assert name is not None
     source = look(source_path)
     source.refuse_as_output(name)
-    if not dry_run:
-        Destination.examine(name, overwrite=overwrite)
+    Destination.examine(name, overwrite=overwrite or dry_run)
     return FFmpegJob(console, source, name, dry_run=dry_run, overwrite=overwrite)
 
 

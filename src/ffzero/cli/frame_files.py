@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ffzero.errors import FFZeroError, OutputExistsError, UsageError
-from ffzero.storage.failures import output_error
+from ffzero.storage.failures import OVERWRITE_HINT, output_error
 from ffzero.storage.outputs import Destination, atomic_descriptor
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class FrameNames:
         if found:
             more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
             name = os.path.join(self.folder, found[0])
-            raise OutputExistsError(f"exists already{more}", path=name, hint="Overwriting was not asked for.")
+            raise OutputExistsError(f"exists already{more}", path=name, hint=OVERWRITE_HINT)
 
 
 def time_in_name(time: Fraction) -> str:
@@ -166,7 +166,7 @@ class ArrayFile:
                 hint="Give --size WIDTHxHEIGHT, or write a file for each with %06d in the name",
             )
         data = memoryview(pixels.data).cast("B")
-        with _in_words(self._name, self._fd, len(data)):
+        with _in_words(self._name, self._fd, self._end + len(data)):
             write_fully_at(self._fd, self._end, data)
         self._end += len(data)
         self._count += 1

@@ -38,7 +38,7 @@ _DEEP_FORMATS = ("rgb48", "gray16")
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @range_options
 @click.option("--every", metavar="STEP", help="One frame each so often: 1s, 0.5s, 0:10, or each N-th: 10.")
 @click.option("--at", "at", multiple=True, metavar="TIME,...", help="The frames that are shown at these times.")

@@ -22,7 +22,7 @@ _WIDTH = 480
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @range_options
 @click.option("--fps", metavar="RATE", default=_FPS, show_default=True, help="Frames a second, at most 100.")
 @click.option("--width", type=int, default=_WIDTH, show_default=True, help="In pixels; the aspect is kept.")

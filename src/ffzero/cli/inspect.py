@@ -27,7 +27,7 @@ _MAX_CHAPTERS = 30
 
 
 @click.command()
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def inspect(console: Console, file: str, json_wanted: bool) -> None:
@@ -79,6 +79,8 @@ def _track_row(track: TrackInfo) -> list[str]:
     samples = ""
     if track.sample_count is not None:
         samples = count(track.sample_count, "frame" if track.kind == "video" else "sample")
+        if track.shown_count is not None:
+            samples = f"{count(track.shown_count, 'frame')}, {track.sample_count - track.shown_count} more hidden"
     size = byte_count(track.payload_bytes) if track.payload_bytes is not None else ""
     if track.payload_bytes and track.duration_s > 0:
         size += f", {bit_rate(float(track.payload_bytes * 8 / track.duration_s))}"

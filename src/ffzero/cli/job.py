@@ -24,6 +24,8 @@ def execute(console: Console, clip: Clip, writing: Writing) -> None:
     """Write the clip and report what it cost, or show its plan. What ``--verify`` finds wrong ends it with status 1."""
     output = writing.output
     if writing.dry_run or output is None:
+        if output is not None:
+            _check(clip, output)
         plan = clip.plan(output=output, **writing.plan_options)
         if console.json_wanted:
             console.object(plan_fields(plan.to_dict(), output))
@@ -50,3 +52,12 @@ def execute(console: Console, clip: Clip, writing: Writing) -> None:
             console.lines(verification_lines(result.verification, colour=console.colour))
     if is_wrong:
         raise click.exceptions.Exit(1)
+
+
+def _check(clip: Clip, output: str) -> None:
+    """Raise what writing would raise for the output's name, were there nothing yet."""
+    from ffzero.edits.pieces import refuse_sources
+    from ffzero.storage.outputs import Destination
+
+    Destination.examine(output, overwrite=True)
+    refuse_sources(clip.pieces, output)

@@ -20,7 +20,7 @@ def output_options(command: _Command) -> _Command:
         click.option("-y", "--yes", "overwrite", is_flag=True, help="Replace OUTPUT if it exists."),
         click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object."),
         click.option("--dry-run", is_flag=True, help="Show the plan; write nothing."),
-        click.option("-o", "--output", type=click.Path(), metavar="OUTPUT", help="The file to write."),
+        click.option("-o", "--output", type=click.Path(readable=False), metavar="OUTPUT", help="The file to write."),
     ):
         command = option(command)
     return command

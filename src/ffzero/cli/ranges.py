@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -12,9 +13,19 @@ from ffzero.cli.text import clock
 from ffzero.errors import TimeRangeError, UsageError
 from ffzero.timebase import parse_time
 
-__all__ = ["range_options", "time_of", "time_range"]
+__all__ = ["FiniteRange", "range_options", "time_of", "time_range"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers within bounds; ``nan``, which is in no order with any, and ``inf`` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number that says how much.", param, ctx)
+        return number
 
 
 def range_options(command: _Command) -> _Command:

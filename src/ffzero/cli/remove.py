@@ -18,7 +18,7 @@ __all__ = ["remove"]
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @click.option(
     "--range",
     "ranges",

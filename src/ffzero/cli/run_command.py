@@ -14,6 +14,7 @@ import click
 
 from ffzero.cli.console import Console, StdoutError
 from ffzero.cli.progress import TerminalProgress
+from ffzero.cli.ranges import FiniteRange
 from ffzero.cli.signals import cancellable
 from ffzero.cli.source import look
 from ffzero.cli.text import byte_count, clock, count, printable, seconds, shell_line
@@ -43,7 +44,7 @@ class _Run(click.Command):
 
 
 @click.command("run", cls=_Run, options_metavar="[OPTIONS] --")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End it after that.")
+@click.option("--timeout", type=FiniteRange(min=0, min_open=True), metavar="SECONDS", help="End it after that.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and what would become of its outputs.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="ARGS...")

@@ -16,7 +16,7 @@ from ffzero.cli.part_names import check_names, part_names
 from ffzero.cli.parts import show_parts, write_parts
 from ffzero.cli.progress import TerminalProgress
 from ffzero.cli.quick_start import start_quickly
-from ffzero.cli.ranges import time_of
+from ffzero.cli.ranges import FiniteRange, time_of
 from ffzero.cli.signals import cancellable
 from ffzero.cli.writing import Writing, writing_options
 from ffzero.errors import UsageError
@@ -33,7 +33,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @click.option("--at", "at", multiple=True, metavar="TIME,...", help="Split at these times.")
 @click.option("--every", metavar="TIME", help="Split into parts of this length.")
 @click.option(
@@ -45,7 +45,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 @click.option("--scenes", is_flag=True, help="Split where the scene changes (needs ffzero[scenes]).")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 255, min_open=True),
+    type=FiniteRange(0, 255, min_open=True),
     metavar="N",
     help="How much a picture must differ from the one before it to begin a scene, up to 255.  [default: 27]",
 )
@@ -77,8 +77,8 @@ def split(
             parts = movie.split(**way, boundary=falls_on, reporter=progress, cancel=cancel)
         names = _names(output, parts, movie[:])
         known = [name for name in names if name is not None]
+        check_names(known, input, overwrite=writing.overwrite or writing.dry_run)
         if not writing.dry_run:
-            check_names(known, input, overwrite=writing.overwrite)
             writing.proof.check_records(known, overwrite=writing.overwrite)
         notes = [_AT_KEYFRAMES] if falls_on != writing.boundary or movie.media is None else []
         plans = [part.plan(output=name, **writing.plan_options) for part, name in zip(parts, names, strict=True)]

@@ -18,7 +18,7 @@ from ffzero.cli.journal_rest import rest_told
 from ffzero.cli.memory_use import resident_bytes
 from ffzero.cli.output import check_output, output_options
 from ffzero.cli.progress import TerminalProgress
-from ffzero.cli.ranges import time_of
+from ffzero.cli.ranges import FiniteRange, time_of
 from ffzero.cli.report import plan_fields, summary
 from ffzero.cli.signals import cancellable
 from ffzero.cli.split import size_in_bytes
@@ -38,7 +38,7 @@ _MEMORY_EVERY_S = 0.5
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(), metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(readable=False), metavar="INPUT...")
 @click.option(
     "--call",
     "calls",
@@ -56,7 +56,7 @@ _MEMORY_EVERY_S = 0.5
 )
 @click.option("--follow", is_flag=True, help="INPUT is being recorded: go on as it grows.")
 @click.option(
-    "--idle", default=10.0, type=click.FloatRange(0), metavar="SECONDS", help="With --follow: its end.  [default: 10]"
+    "--idle", default=10.0, type=FiniteRange(0), metavar="SECONDS", help="With --follow: its end.  [default: 10]"
 )
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Chunks at a time.  [default: 1]")
 @click.option(
@@ -97,7 +97,9 @@ def stream(
     Finished chunks are kept beside OUTPUT until it is whole: after a crash or Ctrl-C the same command goes on from
     there. Chunks that the function returns as they are cost nothing; without --call all of them are copied.
     """
+    from ffzero.engines.opening import check_engine
     from ffzero.pipelines.entry_points import load_stage
+    from ffzero.storage.outputs import Destination
 
     output = check_output(output, dry_run=dry_run)
     size, policy = _chunk_size(chunk, by), _policy(on_error)
@@ -108,6 +110,10 @@ def stream(
     if dry_run or output is None:
         if follow:
             raise UsageError("what is still to be recorded has no plan", hint="Leave out --dry-run or --follow")
+        if engine is not None:
+            check_engine(engine)
+        if output is not None:
+            Destination.examine(output, overwrite=True)
         _show(console, source, size, by, output)
         return
     with TerminalProgress(console.stderr) as progress, cancellable() as cancel:

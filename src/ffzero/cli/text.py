@@ -7,20 +7,12 @@ import shlex
 from collections.abc import Iterable
 from fractions import Fraction
 
+from ffzero.reporting import printable
 from ffzero.timebase import format_time
 
 __all__ = ["bit_rate", "byte_count", "clock", "count", "number", "printable", "seconds", "shell_line"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-
-
-def printable(value: str | os.PathLike[str]) -> str:
-    """Return a name with control characters escaped, so that it stays on one line and steers no terminal."""
-    text = os.fspath(value)
-    return "".join(
-        char if char.isprintable() or char == " " else char.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for char in text
-    )
 
 
 def byte_count(size_bytes: float) -> str:

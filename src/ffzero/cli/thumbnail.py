@@ -28,7 +28,7 @@ _EMPTY = "Output file is empty"
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @click.option("--at", metavar="TIME", help="The picture of that time; after a tenth of the video by default.")
 @click.option("--width", type=int, help="In pixels, of the picture or of each tile; the aspect is kept.")
 @click.option("--sheet", metavar="COLUMNSxROWS", help="Tile pictures that are spread evenly over the video.")

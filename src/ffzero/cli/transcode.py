@@ -15,7 +15,7 @@ from ffzero.cli.console import Console
 from ffzero.cli.engine import engine_options
 from ffzero.cli.ffmpeg_job import FFmpegJob, begin
 from ffzero.cli.output import output_options
-from ffzero.cli.ranges import range_options, time_range
+from ffzero.cli.ranges import FiniteRange, range_options, time_range
 from ffzero.cli.text import count
 from ffzero.errors import FFZeroError, UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec
@@ -40,7 +40,7 @@ def _settings_options(command: _Command) -> _Command:
         click.option("--size", metavar="WxH", help="Width and height in pixels."),
         click.option("--height", type=int, help="In pixels; alone it keeps the aspect."),
         click.option("--width", type=int, help="In pixels; alone it keeps the aspect."),
-        click.option("--crf", type=float, help="Constant quality, lower is better: 0-51, AV1 and VP9 0-63."),
+        click.option("--crf", type=FiniteRange(), help="Constant quality, lower is better: 0-51, AV1 and VP9 0-63."),
         click.option("--preset", metavar="NAME", help="Time against size, as x264 calls it: ultrafast ... veryslow."),
         click.option("--audio-codec", metavar="CODEC", help="aac, opus, mp3, flac, ac3, pcm, copy, none, ..."),
         click.option(
@@ -58,7 +58,7 @@ def _chunk_options(command: _Command) -> _Command:
             "--two-pass", is_flag=True, help="Look at all pictures of a chunk before coding: --video-bitrate."
         ),
         click.option(
-            "--vmaf", type=float, metavar="SCORE", help="Seek the crf of each chunk that looks this good: 95."
+            "--vmaf", type=FiniteRange(), metavar="SCORE", help="Seek the crf of each chunk that looks this good: 95."
         ),
         click.option("--chunk", metavar="TIME", help="The least length of a chunk.  [default: 10]"),
     ):
@@ -67,7 +67,7 @@ def _chunk_options(command: _Command) -> _Command:
 
 
 @click.command()
-@click.argument("input", type=click.Path())
+@click.argument("input", type=click.Path(readable=False))
 @_settings_options
 @range_options
 @_chunk_options

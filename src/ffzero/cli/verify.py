@@ -18,17 +18,17 @@ __all__ = ["verify"]
 
 
 @click.command()
-@click.argument("output", type=click.Path())
+@click.argument("output", type=click.Path(readable=False))
 @click.option(
     "--plan",
-    type=click.Path(),
+    type=click.Path(readable=False),
     metavar="FILE",
     help="The record of the edit (see --sidecar of cut); OUTPUT.ffzero.json by default.",
 )
 @click.option(
     "--source",
     "sources",
-    type=click.Path(),
+    type=click.Path(readable=False),
     multiple=True,
     metavar="FILE",
     help="Instead of a record: what it was cut out of (with --start and --end), or each of what was joined.",

@@ -75,6 +75,10 @@ def writing_options(*, audio: bool = True) -> Callable[[_Command], _Command]:
                 proof=proof,
             )
             proof.check(dry_run=dry_run)
+            if engine is not None and dry_run:  # else whoever writes tells
+                from ffzero.engines.opening import check_engine
+
+                check_engine(engine)
             return command(*args, writing=writing, **kwargs)
 
         whole = output_options(engine_options(proof_options(with_writing)))

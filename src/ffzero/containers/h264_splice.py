@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from ffzero.containers.bits import BitReader, bit_string, escape, exp_golomb, signed_exp_golomb, unescape
 from ffzero.containers.h264 import H264NalType
+from ffzero.containers.h264_fit import misfit
 from ffzero.containers.h264_params import H264Pps, H264Sps, parse_h264_pps, parse_h264_sps
 from ffzero.containers.h264_places import JoinPoint, Place, places_before, without_gap
 from ffzero.containers.h264_pps import adopted_pps, has_field_orders
@@ -25,8 +26,9 @@ __all__ = [
     "Guests",
     "as_guests",
     "free_pps_id",
+    "guest_pps_id",
+    "host_of",
     "join_point",
-    "misfit",
     "with_gaps_allowed",
 ]
 
@@ -34,11 +36,6 @@ _SLICES = frozenset({H264NalType.SLICE, H264NalType.IDR})
 _IDR_PIC_ID = 32766
 """Unlike what encoders count up from 0: IDR pictures in a row differ in it (§7.4.3)."""
 _MOST_PPS = 256
-_HIGH = {66, 77, 100}
-_ACCEPTS = {66: {66}, 77: {66, 77}, 88: {66}, 100: _HIGH, 110: _HIGH | {110}, 122: _HIGH | {110, 122}}
-"""Which profiles' tools a decoder of a profile has; Extended and Baseline take what x264 calls 66 (no FMO, no ASO)."""
-_HIGH_444 = 244
-_INTRA_ONLY = 0x10
 _KEPT_SEI = frozenset({4, 45, 47, 137, 142, 144, 147})
 """Captions, frame packing, orientation, mastering and light level: what needs no HRD of the encoder's own SPS."""
 
@@ -60,21 +57,45 @@ def free_pps_id(parameter_sets: Iterable[bytes]) -> int:
     raise UnsupportedError("a track uses every picture parameter set id that there is")
 
 
+def guest_pps_id(own_sets: Iterable[bytes], host: H264Sps, taken_sets: Sequence[bytes]) -> int:
+    """Return the id for the PPS of ``as_guests``: that of the same one among ``taken_sets``, else one not in them.
+
+    Raises ``UnsupportedError`` where there is none.
+    """
+    own = next(parse_h264_pps(nal) for nal in own_sets if _kind(nal) == H264NalType.PPS)
+    number = free_pps_id((*taken_sets, *own_sets))
+    alike = (taken for taken in range(number) if adopted_pps(own, host, taken) in taken_sets)
+    return next(alike, number)
+
+
+def host_of(sample: bytes, nal_length_size: int, parameter_sets: Iterable[bytes]) -> H264Sps:
+    """Return the SPS, of ``parameter_sets``, that the first slice of a sample refers to.
+
+    Raises ``InvalidDataError`` where there is no slice, or its sets are not there.
+    """
+    sets = _Sets(parameter_sets)
+    sps, _ = sets.of(_first_slice(sample, nal_length_size))
+    return sps
+
+
 def join_point(sample: bytes, nal_length_size: int, parameter_sets: Iterable[bytes]) -> JoinPoint:
     """Return what the first slice of a sample tells; ``parameter_sets`` are the SPS and PPS that it may refer to.
 
     Raises ``InvalidDataError`` where there is no slice, or it is damaged.
     """
-    sets = _Sets(parameter_sets)
+    header, _ = _Sets(parameter_sets).header(_first_slice(sample, nal_length_size))
+    return JoinPoint(
+        is_idr=header.idr_pic_id is not None,
+        frame_num=header.frame_num,
+        pic_order_cnt_lsb=header.pic_order_cnt_lsb,
+        is_reference=header.nal_ref_idc > 0,
+    )
+
+
+def _first_slice(sample: bytes, nal_length_size: int) -> bytes:
     for offset, length in iter_length_prefixed(sample, nal_length_size):
         if sample[offset] & 31 in _SLICES:
-            header, _ = sets.header(sample[offset : offset + length])
-            return JoinPoint(
-                is_idr=header.idr_pic_id is not None,
-                frame_num=header.frame_num,
-                pic_order_cnt_lsb=header.pic_order_cnt_lsb,
-                is_reference=header.nal_ref_idc > 0,
-            )
+            return sample[offset : offset + length]
     raise InvalidDataError("a sample has no slice")
 
 
@@ -89,26 +110,6 @@ def with_gaps_allowed(sps: bytes) -> bytes:
     position = 8 + parse_h264_sps(sps).gaps_bit
     rbsp[position // 8] |= 0x80 >> position % 8
     return escape(bytes(rbsp)) + padding
-
-
-def misfit(own: H264Sps, host: H264Sps) -> str | None:
-    """Return why slices coded for the SPS ``own`` cannot be decoded with ``host``, or ``None`` where they can.
-
-    Bidirectional prediction is not looked into: the rendered pictures are I and P. With ``constraint_set3`` of the
-    intra profiles, and with poc type 1, nothing but the source's own coding fits.
-    """
-    for (name, found), expected in zip(_facts(own).items(), _facts(host).values(), strict=True):
-        if found != expected:
-            return f"{name} differs: {found}, the source's is {expected}"
-    if own.profile not in _ACCEPTS.get(host.profile, _ACCEPTS[122] | {host.profile}):
-        return f"profile {own.profile} is not within the source's {host.profile}"
-    if own.max_num_ref_frames > host.max_num_ref_frames:
-        return f"{own.max_num_ref_frames} reference frames, the source has {host.max_num_ref_frames}"
-    if own.scaling is not None:
-        return "the encoder's SPS has scaling lists"
-    if host.poc_type == 1:
-        return "the source has picture order count type 1"
-    return None
 
 
 def as_guests(
@@ -147,17 +148,6 @@ def as_guests(
         writer.sample(sample, nal_length_size, place) for sample, place in zip(samples, places, strict=True)
     )
     return Guests(pps=new_pps, samples=adopted)
-
-
-def _facts(sps: H264Sps) -> dict[str, object]:
-    """Return what slice data depends on, by name."""
-    return {
-        "size": (sps.width_macroblocks, sps.height_map_units * (1 if sps.frame_mbs_only else 2)),
-        "chroma format": (sps.chroma_format, sps.separate_planes),
-        "bit depth": (sps.bit_depth_luma, sps.bit_depth_chroma),
-        "macroblock-adaptive fields": sps.adaptive_frame_field,
-        "lossless bypass": sps.lossless_bypass,
-    }
 
 
 def _kind(nal: bytes) -> int:

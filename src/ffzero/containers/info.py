@@ -43,6 +43,8 @@ class TrackInfo:
     start_s: Fraction = Fraction(0)
     duration_s: Fraction = Fraction(0)
     sample_count: int | None = None
+    shown_count: int | None = None
+    """Pictures that an edit shows, where it hides others."""
     sync_count: int | None = None
     payload_bytes: int | None = None
     width: int | None = None
@@ -66,6 +68,7 @@ class TrackInfo:
             "start_s": float(self.start_s),
             "duration_s": float(self.duration_s),
             "sample_count": self.sample_count,
+            "shown_count": self.shown_count,
             "sync_count": self.sync_count,
             "payload_bytes": self.payload_bytes,
             "width": self.width,

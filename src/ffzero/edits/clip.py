@@ -16,16 +16,16 @@ from ffzero.edits.mapping import MapFormat, MapFunction, Window, picture_map
 from ffzero.edits.parts.landmarks import chapters_of
 from ffzero.edits.parts.removal import TimeRange, without_ranges
 from ffzero.edits.parts.splitting import split_pieces
-from ffzero.edits.pieces import Piece
+from ffzero.edits.pieces import Piece, refuse_sources
 from ffzero.edits.plan import Plan
-from ffzero.edits.proof.proving import check_sidecar, proved
-from ffzero.edits.proof.record import Record, record_of_plan
+from ffzero.edits.proof.proving import Proving
+from ffzero.edits.proof.record import Record, RecordedTitle, record_of_plan
 from ffzero.edits.reading import Readable
 from ffzero.edits.rendering import PictureFunction
 from ffzero.edits.slicing import duration_of, place_pieces, slice_pieces
 from ffzero.edits.sound.rendering import SoundFunction
 from ffzero.edits.transitions import crossfaded
-from ffzero.errors import TimeRangeError, UsageError
+from ffzero.errors import TimeRangeError, UnsupportedError, UsageError
 from ffzero.reporting import CancelToken, Reporter, WriteResult, no_report
 from ffzero.timebase import TimeLike, format_time
 
@@ -181,6 +181,8 @@ class Clip(Readable):
         than both together by the fade. The sound changes at the end of it. Only the fade, and what decodes with it, is
         coded anew; MP4 and MOV only. Raises ``TimeRangeError`` where a clip is no longer than the fade, ``UsageError``.
         """
+        if not isinstance(other, Clip):
+            raise UsageError(f"not a clip: {other!r}", hint="Give movie[:], or use ffzero.crossfade(a, b) with paths")
         return self._with(crossfaded(self.pieces, other.pieces, duration, frames))
 
     def apply_audio(
@@ -250,44 +252,44 @@ class Clip(Readable):
 
         Within MP4 and MOV, bytes are shared with the sources where the filesystem can, else copied by the kernel; other
         containers are copied packet by packet from the key picture before the start. Raises ``OutputExistsError``
-        unless ``overwrite``, ``RenderRequiredError`` where frames would have to be coded anew, ``IncompatibleError``,
-        ``DiskFullError`` and others of ``ffzero.errors``.
+        unless ``overwrite``, ``UsageError`` for one of the clip's own files, ``RenderRequiredError`` where frames would
+        have to be coded anew, ``IncompatibleError``, ``DiskFullError`` and others of ``ffzero.errors``.
 
-        ``sidecar`` keeps the record of the edit beside the output, as ``OUTPUT.ffzero.json``; ``verify`` holds the
-        output against it (see ``ffzero.verify``) and raises ``VerificationError`` where something is wrong. Both for
-        MP4 and MOV only.
+        ``sidecar`` keeps the record of the edit beside the output, as ``OUTPUT.ffzero.json``; without it a record of
+        the file that is replaced goes with that file. ``verify`` holds the output against its record before it gets its
+        name (see ``ffzero.verify``), and raises ``VerificationError`` where something is wrong: the output stays to be
+        looked at, but what it was to replace is not replaced by it. Both for MP4 and MOV only.
 
         What has to be coded anew is coded by this process, in order, unless ``jobs`` (so many processes) or ``engine``
         (what ``ffzero.open_engine`` takes or returns, or any executor of ``concurrent.futures``) says where: the
         file is the same, byte for byte. Functions are then called in several processes, each with a part of the
         pictures, so they keep nothing from one call to the next. Raises ``EngineError`` where workers are gone.
         """
-        record = self.record(boundary, output, audio=audio) if verify or sidecar else None
-        if sidecar:
-            check_sidecar(output, overwrite=overwrite)
-        result = write_clip(
-            self.pieces,
+        refuse_sources(self.pieces, output)
+        proving = Proving(
             output,
-            boundary=boundary,
-            audio=audio,
-            overwrite=overwrite,
-            fsync=fsync,
-            engine=engine,
-            jobs=jobs,
-            reporter=reporter,
-            cancel=cancel,
-        )
-        if record is None:
-            return result
-        return proved(
-            result,
-            record,
+            self.record(boundary, output, audio=audio) if verify or sidecar else None,
             verify=verify,
             sidecar=sidecar,
             overwrite=overwrite,
             reporter=reporter,
             cancel=cancel,
         )
+        with proving.around():
+            result = write_clip(
+                self.pieces,
+                output,
+                boundary=boundary,
+                audio=audio,
+                overwrite=overwrite,
+                fsync=fsync,
+                engine=engine,
+                jobs=jobs,
+                reporter=reporter,
+                cancel=cancel,
+                approve=proving.approve,
+            )
+        return proving.told(result)
 
     def record(
         self, boundary: str = "auto", output: str | os.PathLike[str] | None = None, *, audio: str | None = None
@@ -297,12 +299,19 @@ class Clip(Readable):
         Raises ``UnsupportedError`` for clips that are not made of MP4 and MOV by sample tables.
         """
         plan = self.plan(boundary, output, audio=audio)
-        record = record_of_plan(plan)
+        try:
+            record = record_of_plan(plan)
+        except UnsupportedError as error:
+            other = (piece.input.path for piece in self.pieces if piece.input.media is None)
+            raise error.located(path=next(other, None if output is None else os.fsdecode(output))) from None
         placed = [
             replace(part, start=real.start_s, end=real.end_s, at=real.at_s)
             for part, real in zip(place_pieces(self.pieces), record.pieces, strict=True)
         ]
-        return replace(record, chapters=sum(one.end_s - one.start_s > _LEAST_CHAPTER_S for one in chapters_of(placed)))
+        found = chapters_of(placed)
+        titles = tuple(RecordedTitle(title=one.title, start_s=one.start_s, end_s=one.end_s) for one in found)
+        shown = sum(one.end_s - one.start_s > _LEAST_CHAPTER_S for one in found)
+        return replace(record, chapters=shown, titles=titles)
 
     def open(self, boundary: str = "auto", *, audio: str | None = None) -> IO[bytes]:
         """Return the file that ``write`` would make as a read-only, seekable binary file object; nothing is written.

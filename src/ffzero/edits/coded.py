@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -12,8 +12,10 @@ from ffzero.containers.isobmff.entry_boxes import (
     with_skipped_frame_numbers,
     without_repeated,
 )
+from ffzero.containers.isobmff.sample_entry import parse_sample_entry
 from ffzero.edits.laying.parts import Placed
-from ffzero.edits.layout import Layout, TrackLayout
+from ffzero.edits.layout import Layout, PieceLayout, TrackLayout
+from ffzero.edits.media import Media
 from ffzero.edits.open_joints import continued, is_continued
 from ffzero.edits.plan import Segment
 from ffzero.edits.rendered import Rendered
@@ -44,9 +46,9 @@ def coded_layout(layout: Layout, renderer: Renderer, *, reporter: Reporter, canc
     tracks = []
     for number, track in enumerate(layout.tracks):
         placed: list[Placed] = []
-        for at, (item, following) in enumerate(zip_longest(track.placed, track.placed[1:])):
+        for at, item in enumerate(track.placed):
             if isinstance(item.take, Rendered):
-                coded = _pictures(jobs[number, at], following, renderer, advance, cancel)
+                coded = renderer.pictures(jobs[number, at], advance=advance, cancel=cancel)
                 warnings += coded.warnings
                 item = replace(item, take=item.take.with_coded(coded))
             elif isinstance(item.take, RenderedSound):
@@ -58,7 +60,7 @@ def coded_layout(layout: Layout, renderer: Renderer, *, reporter: Reporter, canc
             elif placed and isinstance(placed[-1].take, RenderedSound):
                 item = without_first(item, placed[-1].take)
             placed.append(item)
-        tracks.append(_with_entries(replace(track, placed=tuple(placed))))
+        tracks.append(_with_entries(replace(track, placed=tuple(placed)), layout.pieces))
     return replace(
         layout,
         tracks=tuple(tracks),
@@ -91,24 +93,18 @@ def _jobs(layout: Layout) -> dict[tuple[int, int], PictureJob]:
     return found
 
 
-def _pictures(
-    job: PictureJob,
-    following: Placed | None,
-    renderer: Renderer,
-    advance: Callable[[int], None],
-    cancel: CancelToken | None,
-) -> CodedPictures:
-    coded = renderer.pictures(job, advance=advance, cancel=cancel)
-    if not job.continued:
-        return coded
-    assert following is not None
-    return continued(coded, job.media, following.own)
-
-
-def _with_entries(track: TrackLayout) -> TrackLayout:
+def _with_entries(track: TrackLayout, pieces: Sequence[PieceLayout]) -> TrackLayout:
     """Return the track with the sample entries that its coded pictures decode by."""
     entries = list(track.entries)
-    placed = [_described(item, entries) for item in track.placed]
+    later = (item.take for item in track.placed[1:])
+    guests = [is_continued(item.take, following) for item, following in zip_longest(track.placed, later)]
+    placed = [
+        item if is_guest else _described(item, entries) for item, is_guest in zip(track.placed, guests, strict=True)
+    ]
+    for at, is_guest in enumerate(guests):
+        if is_guest:  # their ids must be free among those of all others
+            media = pieces[placed[at + 1].piece].request.media
+            placed[at] = _as_guests(placed[at], placed[at + 1], media, entries)
     used = sorted({place for item in placed for place in item.descriptions.values()})
     if track.role != "video" or not used:
         return replace(track, entries=tuple(entries), placed=tuple(placed))
@@ -118,6 +114,18 @@ def _with_entries(track: TrackLayout) -> TrackLayout:
         replace(item, descriptions={key: number[place] for key, place in item.descriptions.items()}) for item in placed
     ]
     return replace(track, entries=tuple(entries[place] for place in used), placed=tuple(renumbered))
+
+
+def _as_guests(item: Placed, following: Placed, media: Media, entries: list[bytes]) -> Placed:
+    """Make coded pictures part of the sequence of the copied ones of ``media`` behind them, in their sample entry."""
+    take = following.own
+    (description,) = take.track.table.chunks.descriptions_between(take.first, take.first + 1)
+    place = following.descriptions[description]
+    output = parse_sample_entry(entries[place], "vide").avc
+    assert isinstance(item.take, Rendered) and item.take.coded is not None and output is not None
+    coded = continued(item.take.coded, media, take, output)
+    entries[place] = with_skipped_frame_numbers(with_parameter_sets(entries[place], coded.added_sets))
+    return replace(item, take=item.take.with_coded(coded), descriptions={0: place})
 
 
 def _described(item: Placed, entries: list[bytes]) -> Placed:
@@ -141,7 +149,7 @@ def _place_with_sets(coded: CodedPictures, place: int, entries: list[bytes]) -> 
             raise
         # Coded like another file's pictures, whose entry means the same, they may have sets of the same ids.
         return _place_of(_named_alike(with_other_parameter_sets(entries[place], coded.added_sets), entries), entries)
-    entries[place] = with_skipped_frame_numbers(entry) if coded.skips_frame_numbers else entry
+    entries[place] = entry
     return place
 
 

@@ -169,6 +169,8 @@ def _coded_format(sps: H264Sps | HevcSps) -> Iterator[tuple[str, Fact]]:
     yield "bit depth", _hard(depths, str(max(depths)))
     if isinstance(sps, H264Sps):
         yield "scan", _soft(sps.frame_mbs_only, "progressive" if sps.frame_mbs_only else "interlaced")
+        # FFmpeg shows noise where a decoder goes on from pictures with loss to ones without (libavcodec 63).
+        yield "coding without loss", _hard(sps.lossless_bypass, "possible" if sps.lossless_bypass else "none")
 
 
 def _fields(prefix: str, values: Any) -> Iterator[tuple[str, Fact]]:

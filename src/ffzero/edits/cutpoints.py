@@ -21,7 +21,15 @@ from ffzero.containers.isobmff.search import Shown, first_pts_at_or_after, shown
 from ffzero.containers.nal import AccessUnit, RandomAccess
 from ffzero.edits.takes import Take, usual_duration
 
-__all__ = ["Peek", "closed_stop", "splice_points", "take_pictures", "take_sound"]
+__all__ = [
+    "Peek",
+    "closed_stop",
+    "closed_stop_before",
+    "next_closed",
+    "splice_points",
+    "take_pictures",
+    "take_sound",
+]
 
 Peek = Callable[[Track, int], AccessUnit | None]
 """Says what sample ``n`` of a track is, or ``None`` where its codec has no access units that ffzero reads."""
@@ -153,6 +161,26 @@ def _count_at_or_after(table: SampleTable, first: int, stop: int, ticks: int) ->
     _, most = table.composition_range
     first = max(first, table.first_at_or_after_dts(ticks - most))
     return int(np.count_nonzero(table.pts_column(first, stop) >= ticks)) if first < stop else 0
+
+
+def next_closed(track: Track, low: int, high: int, peek: Peek) -> int | None:
+    """Return the time of the first picture in ``[low, high)`` (media ticks) at which a decoder starts afresh."""
+    for candidate in splice_points(track, low - 1, high, peek):
+        unit = peek(track, candidate)
+        if unit is None or unit.random_access is RandomAccess.CLOSED:
+            return track.table.pts(candidate)
+    return None
+
+
+def closed_stop_before(track: Track, low: int, high: int) -> int | None:
+    """Return the last time up to ``high`` at which a cut from ``low`` on can end with no later picture needed."""
+    table = track.table
+    shown = shown_between(table, low, high)
+    for at in range(shown.stop if shown is not None else 0, shown.first if shown is not None else 0, -1):
+        stop = closed_stop(table, at)
+        if stop <= high:
+            return stop
+    return None
 
 
 def closed_stop(table: SampleTable, stop: int) -> int:

@@ -12,7 +12,9 @@ from ffzero.containers.info import Chapter, MovieInfo, TrackInfo
 from ffzero.containers.isobmff.metadata import read_nero_chapters, read_tags
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_table import SampleTable
+from ffzero.containers.isobmff.search import Shown, shown_between
 from ffzero.containers.nal import RandomAccess
+from ffzero.containers.runs import Runs
 from ffzero.edits.media import Media
 
 __all__ = ["bitrate_of", "describe", "keyframes_of"]
@@ -67,6 +69,7 @@ def _track(media: Media, track: Track) -> TrackInfo:
     entry, table = track.entries[0], track.table
     shown = media.track_range(track) or (Fraction(0), Fraction(0))
     role = media.role(track)
+    pictures = _pictures(media, track) if role == "video" else None
     return TrackInfo(
         id=track.id,
         kind=_KINDS.get(role, role),
@@ -82,7 +85,8 @@ def _track(media: Media, track: Track) -> TrackInfo:
         width=entry.width or None,
         height=entry.height or None,
         rotation_degrees=_rotation(track.header.matrix),
-        frame_rate=_frame_rate(table) if role == "video" else None,
+        shown_count=pictures.count if pictures is not None and pictures.count < table.count else None,
+        frame_rate=_frame_rate(_durations(table, pictures), table.timescale) if role == "video" else None,
         sample_rate=entry.sample_rate or None,
         channels=entry.channels or None,
         is_default=track.header.enabled,
@@ -96,9 +100,22 @@ def _rotation(matrix: tuple[int, ...]) -> int:
     return round(math.degrees(math.atan2(b, a))) % 360 if (a, b) != (0, 0) else 0
 
 
-def _frame_rate(table: SampleTable) -> Fraction | None:
-    ticks = table.durations.sum_before(table.count)
-    return Fraction(table.count * table.timescale, ticks).limit_denominator(1001) if ticks else None
+def _pictures(media: Media, track: Track) -> Shown | None:
+    """Return the samples that its one edit shows; ``None`` where there are several."""
+    spans = media.spans(track)
+    return shown_between(track.table, spans[0].media_start, spans[0].media_stop) if len(spans) == 1 else None
+
+
+def _durations(table: SampleTable, pictures: Shown | None) -> Runs:
+    """Return how long samples last, without those before and after the pictures shown."""
+    if pictures is None or pictures.count == table.count:
+        return table.durations
+    return table.durations.slice(pictures.first, pictures.stop)
+
+
+def _frame_rate(durations: Runs, timescale: int) -> Fraction | None:
+    ticks = durations.sum_before(len(durations))
+    return Fraction(len(durations) * timescale, ticks).limit_denominator(1001) if ticks else None
 
 
 def _track_special(media: Media, track: Track, role: str) -> list[str]:

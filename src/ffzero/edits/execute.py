@@ -5,23 +5,23 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import IO, Any
 
 from ffzero.containers.detect import container_for_output
 from ffzero.edits.assemble import assemble
-from ffzero.edits.inputs import require_media
+from ffzero.edits.inputs import require_known, require_media
 from ffzero.edits.key_marks import key_times
 from ffzero.edits.layout import Layout, PieceRequest
 from ffzero.edits.pieces import Piece
-from ffzero.edits.plan import Plan
+from ffzero.edits.plan import Plan, check_boundary
 from ffzero.edits.planner import lay_out
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import Renderer, default_renderer, renderer_on
 from ffzero.edits.sound.rendering import RenderedSound
-from ffzero.errors import UnsupportedError, UsageError
+from ffzero.errors import UnsupportedError
 from ffzero.extents.reader import RopeReader
 from ffzero.extents.rope import Rope
 from ffzero.reporting import CancelToken, ProgressEvent, Reporter, WriteResult, no_report
@@ -56,6 +56,8 @@ def _lay_out(pieces: Sequence[Piece], boundary: str, audio: str | None) -> tuple
                 effects=piece.effects,
                 sound_effects=piece.sound_effects,
                 like=None if piece.like is None else piece.like.media,
+                after_removal=piece.after_removal,
+                before_removal=piece.before_removal,
             )
         )
     layout = lay_out(requests, boundary, audio)
@@ -168,8 +170,9 @@ def write_clip(
     jobs: int | None = None,
     reporter: Reporter,
     cancel: CancelToken | None,
+    approve: Callable[[str], bool] | None = None,
 ) -> WriteResult:
-    """See ``Clip.write``."""
+    """See ``Clip.write``; ``approve`` is for ``FileSink.put``."""
     started = time.perf_counter()
     sink = FileSink(output, overwrite=overwrite, fsync=fsync)
     sink.check()
@@ -182,7 +185,8 @@ def write_clip(
     reporter(ProgressEvent(stage="plan", done=0, total=None))
     with renderer_on(engine, jobs, os.fsdecode(output)) as renderer:
         prepared = _prepare(pieces, boundary, audio, renderer=renderer, reporter=reporter, cancel=cancel)
-        copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel)
+        prepared_s = time.perf_counter() - started
+        copied = sink.put(prepared.rope, reporter=reporter, cancel=cancel, approve=approve)
     assert prepared.plan.bytes_header is not None
     return WriteResult(
         output=os.fsdecode(output),
@@ -194,7 +198,7 @@ def write_clip(
         frames_copied=prepared.plan.frames_copied,
         frames_rendered=prepared.plan.frames_rendered,
         segments=tuple(segment.to_dict() for segment in prepared.plan.segments),
-        elapsed_s=time.perf_counter() - started,
+        elapsed_s=prepared_s + copied.elapsed_s,
         warnings=prepared.plan.warnings,
         methods=copied.methods,
     )
@@ -222,15 +226,26 @@ def _remux_plan(pieces: Sequence[Piece], boundary: str, output: str | os.PathLik
             hint="Write an MP4 or MOV file",
         )
     if boundary not in ("auto", "keyframe"):
-        if boundary not in ("edit-list", "render"):
-            raise UsageError(f"unknown boundary {boundary!r}", expected="auto, keyframe, edit-list, render")
+        check_boundary(boundary)
+        for piece in pieces:
+            require_known(piece.input)
         raise UnsupportedError(
             f"boundary {boundary!r} is not to be had here: only MP4 and MOV can be cut exactly without coding anew yet",
             path=pieces[0].input.path,
             hint="Use boundary 'keyframe'; the plan says where the cut falls",
         )
     remux = plan_remux(
-        [RemuxPiece(path=piece.input.path, start_s=piece.start, end_s=piece.end) for piece in pieces], output
+        [
+            RemuxPiece(
+                path=piece.input.path,
+                start_s=piece.start,
+                end_s=piece.end,
+                after_removal=piece.after_removal,
+                before_removal=piece.before_removal,
+            )
+            for piece in pieces
+        ],
+        output,
     )
     lengths = [piece.actual_end_s - piece.actual_start_s for piece in remux.pieces if piece.actual_end_s is not None]
     plan = Plan(

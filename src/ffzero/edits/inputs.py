@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 
 from ffzero.containers.detect import detect
@@ -11,7 +12,7 @@ from ffzero.errors import SourceError, UnsupportedError
 from ffzero.storage.local import LocalSource
 from ffzero.values import dataclass
 
-__all__ = ["Input", "open_input", "require_media"]
+__all__ = ["Input", "open_input", "require_known", "require_media"]
 
 _SNIFF_BYTES = 4096
 
@@ -57,11 +58,23 @@ def open_input(path: str | os.PathLike[str]) -> Input:
 
 
 def require_media(inputs: Iterable[Input]) -> None:
-    """Raise ``UnsupportedError`` unless every input is edited by its own index."""
+    """Raise ``UnsupportedError`` unless every input is edited by its own index; ``InvalidDataError`` for no media."""
     for item in inputs:
-        if item.media is None:
-            raise UnsupportedError(
-                f"a {item.container} file cannot be read as an unwritten clip yet",
-                path=item.path,
-                hint="Write the clip to a file first",
-            )
+        if item.media is not None:
+            continue
+        require_known(item)
+        copy = f"{os.path.splitext(os.path.basename(item.path))[0]}.mp4"
+        raise UnsupportedError(
+            f"only MP4 and MOV can be edited like this, and it is {item.container}",
+            path=item.path,
+            hint=f"Copy it first: ffzero cut {shlex.quote(item.path)} -o {shlex.quote(copy)} (or `ffzero transcode`,"
+            " where MP4 does not hold its codecs)",
+        )
+
+
+def require_known(item: Input) -> None:
+    """Raise ``InvalidDataError`` where a file without a known signature is none that FFmpeg can read either."""
+    if item.media is None and item.container == "unknown":
+        from ffzero.containers.libav import probe
+
+        probe(item.path)

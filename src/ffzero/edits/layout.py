@@ -18,7 +18,10 @@ __all__ = ["Layout", "PieceLayout", "PieceRequest", "TrackLayout"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceRequest:
-    """A piece of a clip: ``[start, end)`` of a movie's timeline in seconds; ``end`` is ``None`` for the whole rest."""
+    """A piece of a clip: ``[start, end)`` of a movie's timeline in seconds; ``end`` is ``None`` for the whole rest.
+
+    ``after_removal`` and ``before_removal``: see ``Piece``.
+    """
 
     media: Media
     start: Fraction
@@ -26,6 +29,8 @@ class PieceRequest:
     effects: tuple[PictureEffect, ...] = ()
     sound_effects: tuple[SoundEffect, ...] = ()
     like: Media | None = None
+    after_removal: bool = False
+    before_removal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from ffzero.errors import TimeRangeError, UsageError
 from ffzero.reporting import CancelToken, Reporter, no_report
 from ffzero.timebase import TimeLike, parse_time
 
-__all__ = ["Joinable", "Movie", "concat", "crossfade", "open_movie"]
+__all__ = ["Joinable", "Movie", "concat", "crossfade", "listed", "open_movie"]
 
 
 class Movie(Readable):
@@ -212,13 +212,13 @@ Joinable = Clip | Movie | str | os.PathLike[str]
 def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
     """Join clips, movies or paths (whole files) into one clip.
 
-    Where their pictures differ, those are coded anew that are unlike ``like`` (of a clip, its first piece's file), by
-    default unlike most of the clip: in its size with bars where the shape differs, its orientation, form, colour and
-    rate. Raises ``UsageError`` for an empty list.
+    Where their pictures or their sound differ, those are coded anew that are unlike ``like`` (of a clip, its first
+    piece's file), by default unlike most of the clip: in its size with bars where the shape differs, its orientation,
+    form, colour and rate. Raises ``UsageError`` for an empty list.
     """
     pieces: list[Piece] = []
     opened: dict[str, Input] = {}
-    for item in items:
+    for item in listed(items):
         pieces += item.pieces if isinstance(item, Clip) else (_whole(item, opened),)
     if like is None:
         return Clip(pieces)
@@ -227,10 +227,19 @@ def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
     return Clip(replace(piece, like=wanted) for piece in pieces)
 
 
+def listed(items: Iterable[Joinable]) -> list[Joinable]:
+    """Return what is to be joined as a list. Raises ``UsageError`` for what is none: a path would go by letters."""
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise UsageError("joining takes a list of files, movies and clips", found=repr(items), hint="Give [a, b]")
+    return list(items)
+
+
 def _whole(item: Movie | str | os.PathLike[str], opened: dict[str, Input]) -> Piece:
     """Return all of a movie or file; a file is opened once."""
     if isinstance(item, Movie):
         return Piece(input=item.input, start=None, end=None)
+    if not isinstance(item, str | os.PathLike):
+        raise UsageError(f"neither a file's path nor a movie nor a clip: {item!r}")
     name = os.path.abspath(item)
     if name not in opened:
         opened[name] = open_input(item)

@@ -11,30 +11,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from ffzero.containers.isobmff.codec_config import AvcConfig
 from ffzero.edits.media import Media
+from ffzero.edits.open_starts import is_open
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import CodedPictures
-from ffzero.edits.splicing import is_open
 from ffzero.edits.takes import Take
 from ffzero.errors import UnsupportedError
 
 __all__ = ["continued", "is_continued", "rewritten_start"]
 
 
-def is_continued(take: Rendered, following: object) -> bool:
+def is_continued(take: object, following: object) -> bool:
     """Whether pictures must be coded such that the copied ones behind them can go on from them."""
-    if not isinstance(following, Take) or not is_open(following) or take.job.target is not None:
+    if not isinstance(take, Rendered) or not isinstance(following, Take) or not is_open(following):
         return False
-    return take.job.media.entry_of(following.track, following.first).avc is not None
+    description = following.track.table.chunks.descriptions_between(following.first, following.first + 1)[0]
+    return following.track.entries[description].avc is not None
 
 
-def continued(coded: CodedPictures, media: Media, following: Take) -> CodedPictures:
-    """Return H.264 pictures as part of the sequence of the copied ones that follow them.
+def continued(coded: CodedPictures, media: Media, following: Take, output: AvcConfig) -> CodedPictures:
+    """Return H.264 pictures as part of the sequence of the copied ones that follow them, a take of ``media``.
 
+    They are to be decoded by the output's sample entry of the copied ones, ``output``, with what is added to it.
     Raises ``UnsupportedError`` where they cannot be.
     """
-    from ffzero.containers.h264_params import parse_h264_pps, parse_h264_sps
-    from ffzero.containers.h264_splice import as_guests, free_pps_id, join_point
+    from ffzero.containers.h264_splice import as_guests, guest_pps_id, host_of, join_point
 
     avc = media.entry_of(following.track, following.first).avc
     assert avc is not None
@@ -42,15 +44,13 @@ def continued(coded: CodedPictures, media: Media, following: Take) -> CodedPictu
     first = media.sample_bytes(following.track, following.first)
     if first is None or coded.entry is not None:
         raise UnsupportedError("coded pictures cannot be joined to an open group of pictures here", path=media.name)
-    host = next((sps for sps in map(parse_h264_sps, avc.sps) if sps.id == parse_h264_pps(avc.pps[0]).sps_id), None)
-    if host is None:
-        raise UnsupportedError("the sample entry's parameter sets don't belong together", path=media.name)
+    host = host_of(first, avc.nal_length_size, sets)
     guests = as_guests(
         coded.samples,
         avc.nal_length_size,
         coded.added_sets,
         host,
-        pps_id=free_pps_id((*sets, *coded.added_sets)),
+        pps_id=guest_pps_id(coded.added_sets, host, (*sets, *output.sps, *output.pps)),
         before=join_point(first, avc.nal_length_size, sets),
     )
     return replace(coded, samples=guests.samples, added_sets=(guests.pps,), skips_frame_numbers=True)

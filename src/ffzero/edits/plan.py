@@ -6,14 +6,23 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from ffzero.errors import RenderRequiredError
+from ffzero.errors import RenderRequiredError, UsageError
+from ffzero.reporting import printable
 from ffzero.timebase import format_time
 from ffzero.values import dataclass
 
-__all__ = ["Boundary", "Copy", "Plan", "Render", "Segment"]
+__all__ = ["Boundary", "Copy", "Plan", "Render", "Segment", "check_boundary"]
 
 Boundary = str
 """How a cut meets coded pictures: ``auto``, ``keyframe``, ``edit-list`` or ``render``."""
+
+_BOUNDARIES = ("auto", "keyframe", "edit-list", "render")
+
+
+def check_boundary(boundary: str) -> None:
+    """Raise ``UsageError`` for what is no boundary."""
+    if boundary not in _BOUNDARIES:
+        raise UsageError(f"unknown boundary {boundary!r}", expected=", ".join(_BOUNDARIES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +77,9 @@ class Render:
     ``decode_from_sample`` is where decoding them starts; ``None`` where nothing of the input can be decoded for it.
     ``start_s`` and ``end_s`` are on the clip's timeline; ``None`` for what ffzero can only name and not render.
     ``output_track`` is the ID of the track that they come to lie in; ``is_altered`` says that they are not to look like
-    the source: an effect is applied, or they are made to match another input.
+    the source: an effect is applied, or they are made to match another input. ``altered_s`` are the times of the input
+    at which effects are applied, where nothing else is done. Where they come at the rate of another input there is one
+    every ``step_s``, ``steps`` in all; else each has its own time.
     """
 
     piece: int
@@ -84,10 +95,18 @@ class Render:
     end_s: Fraction | None = None
     output_track: int = 0
     is_altered: bool = False
+    altered_s: tuple[tuple[Fraction, Fraction], ...] = ()
+    step_s: Fraction | None = None
+    steps: int = 0
 
     @property
     def is_possible(self) -> bool:
         return self.start_s is not None
+
+    @property
+    def coded(self) -> int:
+        """How many frames come of it: other than ``frames`` where they get another rate."""
+        return self.frames if self.step_s is None else self.steps
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -108,7 +127,8 @@ class Render:
 
     def __str__(self) -> str:
         span = f"{format_time(self.source_start_s)} to {format_time(self.source_end_s)}"
-        return f"{self.frames} {self.kind} frames of {self.input} from {span} (track {self.track}): {self.reason}"
+        what = f"{self.frames} {self.kind} frames of {self.input} from {span} (track {self.track}): {self.reason}"
+        return printable(what)
 
 
 Segment = Copy | Render
@@ -191,7 +211,7 @@ class Plan:
         return plan_html(self.to_dict(), str(self))
 
     def __str__(self) -> str:
-        return self.explanation or "\n".join(_lines(self))
+        return self.explanation or "\n".join(map(printable, _lines(self)))
 
 
 def _lines(plan: Plan) -> list[str]:

@@ -16,8 +16,10 @@ from ffzero.edits.layout import Layout, PieceLayout, PieceRequest, TrackLayout
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Segment
 from ffzero.edits.ranges import place_piece
+from ffzero.edits.removed import beside_removed
 from ffzero.edits.sound.joints import AUDIO_MODES
 from ffzero.edits.takes import Take
+from ffzero.edits.targets import rate_difference
 from ffzero.edits.track_layer import TrackLayer
 from ffzero.errors import UsageError
 
@@ -42,10 +44,12 @@ def lay_out(requests: Sequence[PieceRequest], boundary: str, audio: str | None =
     snap = boundary == "keyframe"
     pieces: list[PieceLayout] = []
     at = Fraction(0)
-    for request in requests:
+    for asked in requests:
+        request = beside_removed(asked, warnings) if snap else asked
         pieces.append(place_piece(request, at, snap=snap, warnings=warnings))
         at += pieces[-1].end - pieces[-1].start
     tracks, segments = _lay_tracks(pieces, boundary, audio, warnings)
+    warnings += _unlike_rates(pieces, tracks)
     main = requests[0].media.main_video
     shown = [track for track in tracks if (track.role == "video" if main is None else track.model.id == main.id)]
     frames = sum(item.take.shown for track in shown[:1] for item in track.placed if isinstance(item.take, Take))
@@ -57,6 +61,21 @@ def lay_out(requests: Sequence[PieceRequest], boundary: str, audio: str | None =
         frames=frames,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _unlike_rates(pieces: Sequence[PieceLayout], tracks: Sequence[TrackLayout]) -> list[str]:
+    """Return a word on frame rates that differ: alone they are no reason to code pictures anew unless that is asked."""
+    placed = next((track.placed for track in tracks if track.role == "video"), ())
+    copied = list({id(item.take.track): item for item in placed if isinstance(item.take, Take)}.values())
+    for item in copied[1:]:
+        found = rate_difference(copied[0].take.track, item.take.track)
+        if found is not None and found.second != "varying":
+            first, second = (pieces[each.piece].request.media.name for each in (copied[0], item))
+            return [
+                f"frame rates differ: {found.first} in {first}, {found.second} in {second}; each part keeps its own "
+                "(unless a file is named to be like)"
+            ]
+    return []
 
 
 def _lay_tracks(

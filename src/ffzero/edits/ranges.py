@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.presentation import Span
-from ffzero.edits.cutpoints import take_pictures, take_sound
+from ffzero.edits.cutpoints import next_closed, take_pictures, take_sound
 from ffzero.edits.layout import PieceLayout, PieceRequest
 from ffzero.edits.media import Media
 from ffzero.edits.takes import Take, usual_duration
@@ -96,9 +96,17 @@ def picture_takes(
         if span.start < high and span.stop > low:
             closed = snap and (joined or bool(takes))
             take = take_pictures(track, span, low - span.shift, high - span.shift, media.peek, snap=snap, closed=closed)
+            if snap and takes and take is not None and take.media_start < span.media_start:
+                take = _from_next_key(media, track, span, (low - span.shift, high - span.shift))
             if take is not None:
                 takes.append(_ending_at(take, span, to_ticks(end, track.timescale, Rounding.NEAREST)))
     return takes
+
+
+def _from_next_key(media: Media, track: Track, span: Span, between: tuple[int, int]) -> Take | None:
+    """Return a take that is to follow others from the next key picture of its edit on: earlier ones are not shown."""
+    low = next_closed(track, max(between[0], span.media_start), min(between[1], span.media_stop), media.peek)
+    return None if low is None else take_pictures(track, span, low, between[1], media.peek, snap=True, closed=True)
 
 
 def _ending_at(take: Take, span: Span, end_ticks: int) -> Take:

@@ -250,8 +250,9 @@ class Readable:
     ) -> list[Frame]:
         """Return the pictures shown at ``times``, in the order asked; each group of pictures is decoded once.
 
-        Before the first picture it is the first; after the last, until everything has ended, the last. All are held
-        in memory. Raises ``TimeRangeError`` for a time outside, and what ``frames`` raises.
+        Before the first picture it is the first; after the last, until everything has ended, the last. Times that show
+        one picture get a frame each. All are held in memory. Raises ``TimeRangeError`` for a time outside, and what
+        ``frames`` raises.
         """
         pieces, whole = self._reading()
         if isinstance(times, str) or not isinstance(times, Iterable):

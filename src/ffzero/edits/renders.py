@@ -11,7 +11,9 @@ from ffzero.edits.layout import PieceLayout
 from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.sound.rendering import RenderedSound
-from ffzero.edits.takes import Take
+from ffzero.edits.takes import Take, usual_duration
+from ffzero.edits.targets import rate_difference
+from ffzero.timebase import Rounding, common_timescale, rescale
 
 __all__ = ["front_reason", "mismatch", "tail_reason", "told"]
 
@@ -55,6 +57,7 @@ def told(item: Placed, pieces: Sequence[PieceLayout], role: str) -> Segment:
 
 def _coded(item: Placed, rendered: Rendered, pieces: Sequence[PieceLayout]) -> Render:
     media = pieces[item.piece].request.media
+    altered, grid = _altered(rendered), _grid(rendered)
     return Render(
         piece=item.piece,
         input=media.name,
@@ -67,16 +70,38 @@ def _coded(item: Placed, rendered: Rendered, pieces: Sequence[PieceLayout]) -> R
         reason=rendered.reason,
         start_s=item.at_s,
         end_s=item.end_s,
-        is_altered=_is_altered(rendered),
+        is_altered=rendered.job.target is not None or bool(altered),
+        altered_s=() if rendered.job.target is not None else altered,
+        step_s=None if grid is None else grid[0],
+        steps=0 if grid is None else grid[1],
     )
 
 
-def _is_altered(rendered: Rendered) -> bool:
-    """Whether the pictures are not to look like the source's: they match another input, or an effect is applied."""
-    job = rendered.job
+def _altered(rendered: Rendered) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Return when effects are applied to pictures, on the input's timeline."""
     start = Fraction(rendered.start, rendered.track.timescale)
     end = start + Fraction(rendered.media_stop - rendered.media_start, rendered.track.timescale)
-    return job.target is not None or any(effect.start < end and effect.end > start for effect in job.effects)
+    return tuple(
+        (effect.start, effect.end) for effect in rendered.job.effects if effect.start < end and effect.end > start
+    )
+
+
+def _grid(rendered: Rendered) -> tuple[Fraction, int] | None:
+    """Return how far apart pictures of a constant rate that is not their own come, and how many; else ``None``.
+
+    As the renderer counts them.
+    """
+    job = rendered.job
+    if job.target is None or (not job.is_blank and rate_difference(job.target.track, job.track) is None):
+        return None
+    table = job.target.track.table
+    scales = (job.track.timescale, table.timescale)
+    scale = common_timescale(scales, limit=2**31 - 1) or max(scales)
+    start, stop = (
+        rescale(ticks, job.track.timescale, scale, Rounding.NEAREST) for ticks in (job.pts_first, job.pts_stop)
+    )
+    step = Fraction(usual_duration(table), table.timescale)
+    return step, max(1, round(Fraction(stop - start, scale) / step))
 
 
 def _coded_sound(item: Placed, rendered: RenderedSound, pieces: Sequence[PieceLayout]) -> Render:

@@ -16,16 +16,16 @@ import numpy as np
 from ffzero.containers.isobmff.presentation import ENDLESS, Span
 from ffzero.containers.isobmff.sample_table import SampleTable
 from ffzero.containers.isobmff.search import shown_between
-from ffzero.containers.nal import RandomAccess
 from ffzero.edits.cutpoints import splice_points, take_pictures
 from ffzero.edits.media import Media
+from ffzero.edits.open_starts import can_go_on, goes_on
 from ffzero.edits.rendered import Rendered
 from ffzero.edits.rendering import PictureEffect, PictureJob, Target
 from ffzero.edits.takes import Take, usual_duration
 from ffzero.timebase import TOLERANCE, Rounding, to_ticks
 from ffzero.values import dataclass
 
-__all__ = ["blank", "is_open", "recoded", "spliced"]
+__all__ = ["blank", "recoded", "spliced"]
 
 _TAIL_SAMPLES = 512
 """How far back from a cut the end of what can be copied is looked for; decoders reorder 16 pictures at most."""
@@ -57,7 +57,7 @@ def spliced(
         if part is not None:
             first = "an effect ends inside a group of pictures" if low > take.media_start else front
             last = "pictures before an effect need later ones to decode" if high < take.media_stop else tail
-            found += splicer.plain(part, first, last, after_rendered=low > take.media_start)
+            found += splicer.plain(part, first, last, after=found[-1] if found else None)
     return _merged(found, effects)
 
 
@@ -136,9 +136,12 @@ class _Splicer:
     whole: Take
     effects: Sequence[PictureEffect]
 
-    def plain(self, take: Take, front: str, tail: str, *, after_rendered: bool = False) -> list[Shown]:
-        """Return a range without effects, copied as far as its ends permit; they stay as they are without a reason."""
-        if after_rendered and not take.hidden_before and take.access in _ENTRIES:
+    def plain(self, take: Take, front: str, tail: str, *, after: Shown | None = None) -> list[Shown]:
+        """Return a range without effects, copied as far as its ends permit; they stay as they are without a reason.
+
+        ``after`` are coded pictures of the same take before it.
+        """
+        if not take.hidden_before and goes_on(after, self.media, take):
             front = ""
         tail = tail if take.hidden_after else ""
         if not front and not tail:
@@ -161,22 +164,16 @@ class _Splicer:
             return self._copied(take, take.media_start, take.first, tail=tail)
         for sync in splice_points(take.track, take.media_start, take.media_stop, self.media.peek):
             copied = self._copied(take, take.track.table.pts(sync), sync, tail=tail)
-            if copied is None or not (copied.hidden_before or self._has_its_number_taken(take, copied)):
+            if copied is None or (not copied.hidden_before and self._goes_on(take, copied)):
                 return copied
         return None
 
-    def _has_its_number_taken(self, take: Take, copied: Take) -> bool:
-        """Whether the one picture to be coded before an open H.264 picture would need that one's frame_num, 0."""
-        avc = self.media.entry_of(copied.track, copied.first).avc
-        if copied.access is not RandomAccess.OPEN or avc is None:
-            return False
+    def _goes_on(self, take: Take, copied: Take) -> bool:
+        """Whether what is copied can go on from the coded pictures of ``take`` before it."""
         before = shown_between(take.track.table, take.media_start, copied.media_start)
-        first = self.media.sample_bytes(copied.track, copied.first)
-        if before is None or before.count != 1 or first is None:
+        if before is None:
             return False
-        from ffzero.containers.h264_splice import join_point
-
-        return join_point(first, avc.nal_length_size, (*avc.sps, *avc.pps)).frame_num == 0
+        return can_go_on(self.media.entry_of(take.track, before.first), before.count, self.media, copied)
 
     def _copied(self, take: Take, start: int, sync: int, *, tail: bool) -> Take | None:
         """Return what can be copied from the picture at ``start`` on, which is decoded from sample ``sync``."""
@@ -227,10 +224,6 @@ class _Splicer:
         ]
 
 
-_ENTRIES = (None, RandomAccess.CLOSED, RandomAccess.OPEN)
-"""What a copied part may begin with after rendered pictures."""
-
-
 def _complete_until(table: SampleTable, first: int, stop: int, high: int) -> int:
     """Return the latest time up to ``high`` such that all pictures before it, and no others, come first in decoding.
 
@@ -243,8 +236,3 @@ def _complete_until(table: SampleTable, first: int, stop: int, high: int) -> int
     earlier = np.maximum.accumulate(column)
     numbers = np.flatnonzero((earlier[:-1] < later[1:]) & (later[1:] <= high)) + 1
     return int(later[numbers[-1]]) if len(numbers) else -ENDLESS
-
-
-def is_open(take: Shown) -> bool:
-    """Whether a take begins at a picture whose leading pictures were left out."""
-    return isinstance(take, Take) and take.access is RandomAccess.OPEN

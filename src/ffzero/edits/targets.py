@@ -1,8 +1,8 @@
-"""What the pieces of a join are made like, where their pictures differ."""
+"""What the pieces of a join are made like, where their pictures or their sound differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -13,9 +13,10 @@ from ffzero.edits.compatibility import Difference
 from ffzero.edits.layout import PieceLayout
 from ffzero.edits.rendering import Target
 from ffzero.edits.sample_entries import EntryPool
+from ffzero.edits.sound.coding import sound_coding
 from ffzero.edits.takes import Take, usual_duration
 
-__all__ = ["choose_target", "rate_difference", "wanted_target"]
+__all__ = ["choose_sound_target", "choose_target", "rate_difference", "wanted_sound_target", "wanted_target"]
 
 _STEADY = Fraction(9, 10)
 """A track is of constant rate where so many of its samples last equally long, but for a tick."""
@@ -31,6 +32,23 @@ def wanted_target(pieces: Sequence[PieceLayout]) -> Target | None:
     return None
 
 
+def wanted_sound_target(pieces: Sequence[PieceLayout], ids: Mapping[int, int | None], own: Track) -> Target | None:
+    """Return the sound of the file that the pieces were asked to be like; ``None`` where none was, or it has none.
+
+    Of its tracks it is the one that ``ids`` names by the ``id()`` of the movie, else one of ``own``'s language.
+    """
+    like = next((piece.request.like for piece in pieces if piece.request.like is not None), None)
+    if like is None:
+        return None
+    number = ids.get(id(like))
+    tracks = [track for track in like.box.tracks if like.role(track) == "audio" and track.table.count]
+    tracks.sort(key=lambda track: (track.id != number, track.language != own.language))
+    if not tracks:
+        return None
+    description = tracks[0].table.chunks.descriptions_between(0, 1)[0]
+    return Target(media=like, track=tracks[0], description=description)
+
+
 def choose_target(
     pieces: Sequence[PieceLayout], tracks: Sequence[Track | None], takes: Sequence[Sequence[Take]]
 ) -> Target:
@@ -38,6 +56,26 @@ def choose_target(
 
     That codes the least anew.
     """
+    return max(_groups(pieces, tracks, takes), key=lambda group: group[1])[0]
+
+
+def choose_sound_target(
+    pieces: Sequence[PieceLayout], tracks: Sequence[Track | None], takes: Sequence[Sequence[Take]]
+) -> Target:
+    """As ``choose_target`` for sound; where something differs, of those that can be coded, if any can."""
+
+    def rank(group: tuple[Target, Fraction]) -> tuple[bool, Fraction]:
+        target, length = group
+        return not sound_coding(target.track, target.description, target.media).reason, length
+
+    groups = _groups(pieces, tracks, takes)
+    return max(groups, key=rank)[0] if len(groups) > 1 else groups[0][0]
+
+
+def _groups(
+    pieces: Sequence[PieceLayout], tracks: Sequence[Track | None], takes: Sequence[Sequence[Take]]
+) -> list[tuple[Target, Fraction]]:
+    """Return each coding that there is, as its first piece has it, and how long all that is in it lasts."""
     groups: list[tuple[EntryPool, int, Fraction]] = []
     for number, (piece, track, found) in enumerate(zip(pieces, tracks, takes, strict=True)):
         if track is None or not found:
@@ -50,8 +88,17 @@ def choose_target(
             pool = EntryPool(track)
             pool.mapping(track, found)
             groups.append((pool, number, piece.end - piece.start))
-    number = max(groups, key=lambda group: (group[2], -group[1]))[1] if groups else 0
-    track = tracks[number] or next(track for track in tracks if track is not None)
+    if not groups:
+        number = next(number for number, track in enumerate(tracks) if track is not None)
+        return [(_target(pieces, tracks, takes, number), Fraction(0))]
+    return [(_target(pieces, tracks, takes, number), length) for _, number, length in groups]
+
+
+def _target(
+    pieces: Sequence[PieceLayout], tracks: Sequence[Track | None], takes: Sequence[Sequence[Take]], number: int
+) -> Target:
+    track = tracks[number]
+    assert track is not None
     used = [description for take in takes[number] for description in take.descriptions()]
     return Target(media=pieces[number].request.media, track=track, description=min(used, default=0))
 

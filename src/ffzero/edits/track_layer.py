@@ -13,6 +13,7 @@ from ffzero.edits.cues import empty_cue
 from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout, TrackLayout
 from ffzero.edits.media import Media
+from ffzero.edits.open_starts import goes_on
 from ffzero.edits.plan import Render, Segment
 from ffzero.edits.ranges import picture_takes, sound_takes
 from ffzero.edits.rendered import Rendered
@@ -23,7 +24,13 @@ from ffzero.edits.sound.joints import join_sound
 from ffzero.edits.sound.rendering import RenderedSound
 from ffzero.edits.splicing import blank, recoded, spliced
 from ffzero.edits.takes import Take
-from ffzero.edits.targets import choose_target, rate_difference, wanted_target
+from ffzero.edits.targets import (
+    choose_sound_target,
+    choose_target,
+    rate_difference,
+    wanted_sound_target,
+    wanted_target,
+)
 from ffzero.errors import EncryptedError, UnsupportedError
 from ffzero.timebase import common_timescale
 
@@ -49,6 +56,7 @@ class TrackLayer:
         self.boundary = boundary
         self.audio = audio
         self.warnings = warnings
+        self.ids = ids
         self.tracks = [self._track_of(piece.request.media, ids) for piece in pieces]
         first, own = next(
             (piece.request.media, track) for piece, track in zip(pieces, self.tracks, strict=True) if track is not None
@@ -73,7 +81,7 @@ class TrackLayer:
         target = self._target(takes)
         media, model = target.media, target.track
         pool = EntryPool(model)
-        if self.role == "video":
+        if self.role in ("video", "audio"):
             pool.reserve(target.description)
         for number, found in enumerate(takes):
             self._place_piece(number, found, pool, target)
@@ -82,13 +90,16 @@ class TrackLayer:
             return self._nothing(model, media), self.segments
         timescale = _output_timescale(self.role, self.placed)
         if self.role == "audio":
-            timescale = self._join_sound(pool, timescale)
+            timescale = self._join_sound(pool, timescale, target)
+            if not self.placed:
+                return None, self.segments
+        entries = self._entries_used(pool)
         self.segments += [told(item, self.pieces, self.role) for item in self.placed]
         layout = TrackLayout(
             model=model,
             media=media,
             role=self.role,
-            entries=tuple(pool.raw),
+            entries=entries,
             timescale=timescale,
             placed=tuple(self.placed),
         )
@@ -96,18 +107,18 @@ class TrackLayer:
 
     def _target(self, takes: Sequence[Sequence[Take]]) -> Target:
         """Return what all pieces are to be like."""
-        first = self.pieces[0].request.media
         if self.role == "video":
             wanted = wanted_target(self.pieces) if self.is_main else None
             return wanted or choose_target(self.pieces, self.tracks, takes)
-        return Target(media=first, track=self.own, description=0)
+        if self.role == "audio":
+            wanted = wanted_sound_target(self.pieces, self.ids, self.own)
+            return wanted or choose_sound_target(self.pieces, self.tracks, takes)
+        return Target(media=self.pieces[0].request.media, track=self.own, description=0)
 
-    def _join_sound(self, pool: EntryPool, timescale: int) -> int:
+    def _join_sound(self, pool: EntryPool, timescale: int, target: Target) -> int:
         """Let packets be coded at joints and for effects; returns the track's timescale."""
-        gaps = any(track is None for track in self.tracks)
-        fills_holes = self.boundary == "render"
         self.placed, reason = join_sound(
-            self.placed, self.pieces, self.audio, len(pool.raw), has_gaps=gaps, fills_holes=fills_holes
+            self.placed, self.pieces, self.audio, target, len(pool.raw), fills_holes=self.boundary == "render"
         )
         if reason:
             self._refuse_unlike(reason)
@@ -121,6 +132,17 @@ class TrackLayer:
             ]
         coded = [item.take for item in self.placed if isinstance(item.take, RenderedSound)]
         return coded[0].rate if coded else timescale
+
+    def _entries_used(self, pool: EntryPool) -> tuple[bytes, ...]:
+        """Return the sample entries, those of sound without any that nothing is of."""
+        if self.role != "audio":
+            return tuple(pool.raw)
+        used = sorted({place for item in self.placed for place in item.descriptions.values()})
+        self.placed = [
+            replace(item, descriptions={own: used.index(place) for own, place in item.descriptions.items()})
+            for item in self.placed
+        ]
+        return tuple(pool.raw[place] for place in used)
 
     def _refuse_unlike(self, reason: str) -> None:
         """Name what would have to be coded, where that cannot be, and leave it out."""
@@ -171,7 +193,7 @@ class TrackLayer:
             rate = rate_difference(target.track, track)  # of no consequence unless it was asked for
             differences = () if rate is None else (rate,)
         unlike = f"unlike {target.media.name}: {explain(differences)}" if differences else ""
-        may_code = self.role == "video" or (self.role == "audio" and self.audio != "copy" and self.placed)
+        may_code = self.role == "video" or (self.role == "audio" and self.audio != "copy")
         if unlike and not may_code:
             self.segments.append(mismatch(number, piece, track, self.role, takes, unlike))
             return
@@ -195,7 +217,8 @@ class TrackLayer:
         if self.role != "video" or (self.snapped and not effects):
             return [take]
         is_first = not self.placed
-        after_rendered = bool(self.placed) and isinstance(self.placed[-1].take, Rendered)
+        media = self.pieces[number].request.media
+        after_rendered = bool(self.placed) and goes_on(self.placed[-1].take, media, take)
         front = tail = ""
         if take.hidden_before and (self.boundary == "render" or not is_first):
             front = front_reason(take, is_joint=not is_first)
@@ -203,7 +226,7 @@ class TrackLayer:
             front = front_reason(take, is_joint=True)
         if take.hidden_after and (self.boundary == "render" or not is_last):
             tail = tail_reason(is_joint=not is_last)
-        return spliced(self.pieces[number].request.media, take, front=front, tail=tail, effects=effects)
+        return spliced(media, take, front=front, tail=tail, effects=effects)
 
     def _place(self, number: int, take: Take | Rendered, descriptions: dict[int, int], unlike: str = "") -> None:
         piece = self.pieces[number]
@@ -224,8 +247,12 @@ class TrackLayer:
 
 
 def _in_place_of(model: Track, own: Track) -> Track:
-    """Return another movie's track as the one of the first: what others refer to it by stays."""
-    header = replace(model.header, track_id=own.id, flags=own.header.flags, alternate_group=own.header.alternate_group)
+    """Return another movie's track as the one of the first: what others refer to it by stays, and all names."""
+    if own.handler == "soun":
+        # Nothing but its samples and their entries tells of how sound is coded.
+        return replace(own, entries=model.entries, table=model.table)
+    alternate = own.header.alternate_group
+    header = replace(model.header, track_id=own.id, flags=own.header.flags, alternate_group=alternate)
     return replace(
         model, header=header, references=own.references, language=own.language, language_code=own.language_code
     )

@@ -59,8 +59,10 @@ def _length(last: Piece, duration: TimeLike | None, frames: int | None) -> Fract
     if duration is not None:
         length = parse_time(duration)
     else:
+        if isinstance(frames, bool) or not isinstance(frames, int):
+            raise UsageError("a cross-fade has a whole number of frames", found=repr(frames))
         media = last.input.media
-        assert media is not None and media.main_video is not None and frames is not None
+        assert media is not None and media.main_video is not None
         table = media.main_video.table
         length = Fraction(frames * usual_duration(table), table.timescale)
     if length <= 0:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from ffzero.engines.base import Engine, check_jobs
 from ffzero.errors import UsageError
 
-__all__ = ["EngineLike", "open_engine"]
+__all__ = ["EngineLike", "check_engine", "open_engine"]
 
 EngineLike = str | Executor | Engine
 """What a job takes as its engine: a name, an executor of the caller's, or an engine."""
@@ -24,14 +24,11 @@ def open_engine(engine: EngineLike = "local", jobs: int | None = None) -> Engine
     is, and left running. Raises ``UsageError`` for a name that is none, ``UnsupportedError`` for an extra that is not
     installed, ``EngineError`` where nobody answers.
     """
+    check_engine(engine, jobs)
     if isinstance(engine, Engine):
         return engine
     if isinstance(engine, Executor):
         return Engine.of(engine, jobs=jobs)
-    if not isinstance(engine, str):
-        raise UsageError(f"not an engine: {engine!r}", expected=f"an executor, or {_NAMES}")
-    if jobs is not None:
-        check_jobs(jobs)
     kind, separator, address = engine.partition("://")
     if separator and address and kind == "dask":
         from ffzero.engines.dask import dask_engine
@@ -41,8 +38,19 @@ def open_engine(engine: EngineLike = "local", jobs: int | None = None) -> Engine
         from ffzero.engines.ray import ray_engine
 
         return ray_engine(address, jobs)
-    if engine not in ("local", "processes", "threads"):
-        raise UsageError(f"no such engine: {engine!r}", expected=_NAMES)
     from ffzero.engines.local import processes, threads
 
     return (threads if engine == "threads" else processes)(check_jobs(jobs))
+
+
+def check_engine(engine: EngineLike, jobs: int | None = None) -> None:
+    """Raise ``UsageError`` for what names no engine, and for a number of jobs that is none; starts nothing."""
+    if jobs is not None:
+        check_jobs(jobs)
+    if isinstance(engine, Engine | Executor):
+        return
+    if not isinstance(engine, str):
+        raise UsageError(f"not an engine: {engine!r}", expected=f"an executor, or {_NAMES}")
+    kind, _, address = engine.partition("://")
+    if engine not in ("local", "processes", "threads") and not (kind in ("dask", "ray") and address):
+        raise UsageError(f"no such engine: {engine!r}", expected=_NAMES)

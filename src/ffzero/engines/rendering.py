@@ -15,7 +15,7 @@ from ffzero.edits.rendering import CodedPictures, PictureJob
 from ffzero.edits.sound.rendering import CodedSound, SoundJob
 from ffzero.engines.base import Engine
 from ffzero.engines.chunks import Desk, Unit, run_units, work_folder
-from ffzero.engines.opening import EngineLike, open_engine
+from ffzero.engines.opening import EngineLike, check_engine, open_engine
 from ffzero.errors import EngineError, FFZeroError
 from ffzero.extents.rope import Extent, Rope
 from ffzero.frames.render import PyAVRenderer
@@ -31,7 +31,11 @@ _BLOCK_BYTES = 1 << 20
 
 @contextlib.contextmanager
 def engine_renderer(engine: EngineLike | None, jobs: int | None, output: str) -> Iterator[EngineRenderer]:
-    """Lend a renderer that works for one output; its files go when that is written, and workers that it started."""
+    """Lend a renderer that works for one output; its files go when that is written, and workers that it started.
+
+    Raises ``UsageError`` for what is no engine, before there is anything to code.
+    """
+    check_engine("local" if engine is None else engine, jobs)
     with contextlib.ExitStack() as stack:
         yield EngineRenderer("local" if engine is None else engine, jobs, output, stack)
 

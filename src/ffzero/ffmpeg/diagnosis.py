@@ -61,10 +61,14 @@ _RULES = (
         "See `ffmpeg -h filter=NAME`.",
     ),
     _rule(
-        r"Error (?:parsing|initializing) (?:a )?filter ?(?:graph|chain|complex)?[^\n]*|No option name near '[^\n]*"
-        r"|Error parsing filterchain[^\n]*",
+        r"Error parsing (?:a )?filter ?(?:graph|chain|complex)?[^\n]*|No option name near '[^\n]*",
         "the filters cannot be read",
-        "Check quotes, commas and colons in them.",
+        "Check their names, and the quotes, commas and colons in them.",
+    ),
+    _rule(
+        r"Error initializing (?:a |complex )?filter[^\n]*",
+        "a filter cannot be set up",
+        "Check what it is given, and the files that it names.",
     ),
     _rule(r"Unrecognized option '([^'\n]*)'", "FFmpeg knows no option {1!r}", "Check its name, or remove it."),
     _rule(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ffzero.errors import OutputExistsError
 from ffzero.ffmpeg.grammar import Target, read_words
-from ffzero.storage.failures import output_error
+from ffzero.storage.failures import OVERWRITE_HINT, output_error
 from ffzero.storage.outputs import Destination, atomic_output
 from ffzero.values import dataclass
 
@@ -155,9 +155,7 @@ def _publish(folder: str, root: str, last: str, *, overwrite: bool) -> None:
     ]
     for name in names:
         if not overwrite and os.path.lexists(os.path.join(root, name)):
-            raise OutputExistsError(
-                "exists already", path=os.path.join(root, name), hint="Overwriting was not asked for."
-            )
+            raise OutputExistsError("exists already", path=os.path.join(root, name), hint=OVERWRITE_HINT)
     names.sort(key=lambda name: (os.path.splitext(name)[1] in _SEVERAL_SUFFIXES, name == last, name))
     for name in names:
         target = os.path.join(root, name)

@@ -20,6 +20,7 @@ from ffzero.edits.clip import Clip
 from ffzero.edits.inputs import Input as MediaInput
 from ffzero.edits.movie import Movie
 from ffzero.edits.pieces import Piece
+from ffzero.edits.proof.proving import drop_old_record
 from ffzero.errors import EncryptedError, IncompatibleError, RenderRequiredError, UnsupportedError
 from ffzero.ffmpeg.binary import find_ffmpeg
 from ffzero.ffmpeg.codecs import FFmpegCodec
@@ -69,7 +70,7 @@ def code_clip(
 ) -> WriteResult:
     """Code a clip with ``settings`` into a file, whole or not at all; see ``write_clip``."""
     started = time.perf_counter()
-    Destination.examine(output, overwrite=overwrite)
+    replaces = Destination.examine(output, overwrite=overwrite).existing is not None
     reporter(ProgressEvent(stage="plan", done=0, total=None))
     refuse_encrypted(clip, settings)
     binary = find_ffmpeg()
@@ -79,7 +80,7 @@ def code_clip(
             command, cancel=cancel, reporter=reporter, duration_s=float(clip.duration), overwrite=overwrite
         )
     size = os.path.getsize(output) if os.path.isfile(output) else done.size_bytes or 0
-    return WriteResult(
+    result = WriteResult(
         output=os.fsdecode(output),
         bytes_total=size,
         bytes_rendered=size,
@@ -89,6 +90,7 @@ def code_clip(
         warnings=done.warnings,
         methods={"ffmpeg": size},
     )
+    return drop_old_record(result, replaces=replaces)
 
 
 def refuse_encrypted(clip: Clip, settings: FFmpegSettings) -> None:

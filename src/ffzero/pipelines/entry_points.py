@@ -23,6 +23,13 @@ class EntryPoint(FunctionProcessor):
         super().__init__(function)
         self.entry = entry
 
+    def process(self, data: Any) -> Any:
+        """Return what the function returns. One that would end the program fails instead: the job is not its own."""
+        try:
+            return super().process(data)
+        except SystemExit as error:
+            raise RuntimeError(f"it would end the program (SystemExit: {error})") from error
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _load_there, (self.entry, os.getcwd())
 
@@ -60,7 +67,7 @@ def _module(name: str) -> ModuleType:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -82,7 +89,7 @@ def _module_from_file(path: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sys.modules.pop(spec.name, None)
         raise UsageError(f"it cannot be imported: {type(error).__name__}: {error}", path=full) from error
     return module

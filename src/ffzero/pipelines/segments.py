@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ffzero.edits.clip import Clip
 from ffzero.edits.inputs import Input, open_input
-from ffzero.edits.movie import Joinable, Movie, open_movie
+from ffzero.edits.movie import Joinable, Movie, listed, open_movie
 from ffzero.edits.movie import concat as movie_concat
 from ffzero.edits.parts.landmarks import key_pictures
 from ffzero.edits.pieces import Piece
@@ -196,7 +197,7 @@ def concat(items: Iterable[Joinable], *, like: Joinable | None = None) -> Clip:
     Where their pictures differ, those are coded anew that are unlike ``like``, by default unlike most of the clip; see
     its plan. Raises ``UsageError`` for an empty list, and for segments with different settings.
     """
-    clips = list(items)
+    clips = listed(items)
     settings = _common_settings(clips)
     joined = movie_concat(clips, like=like)
     return joined if settings is None else Segment(joined.pieces, settings=settings)
@@ -231,6 +232,8 @@ def generate_video_segments(
     ends the waiting with ``CancelledError``.
     """
     size = chunk_length(chunk_size, by)
+    if not 0 <= idle_timeout < math.inf:
+        raise UsageError("no time to wait", found=idle_timeout, expected="seconds (idle_timeout), from 0 up")
     if follow:
         from ffzero.pipelines.following import follow_segments
 

@@ -96,14 +96,22 @@ def process_stream(
     with Journal.open(output, job, restart=restart) as journal, _workers(engine, jobs) as (workers, count):
         run = _Run(journal, queue_bytes=queue_bytes, cancel=cancel, jobs=count)
         run.add_stages(processors, settings, workers)
-        found = run.through(_checked(segments, files), on_error, StreamProgress(reporter, sources, follow=follow))
+        progress = StreamProgress(reporter, sources, follow=follow)
+        found = run.through(_checked(segments, files), on_error, progress)
         if all(record.facts.get("dropped") for record in found.values()) and not run.failed:
             journal.discard()
         joined = _joined(found.values(), [os.path.abspath(one) for one in sources if follow])
         result = joined.write(output, audio=audio, overwrite=overwrite, fsync=fsync, reporter=reporter, cancel=cancel)
         journal.discard()
     stats = run.pipeline.get_stats()
-    return stream_result(result, found, stats, resumed=run.resumed, elapsed_s=time.perf_counter() - began)
+    return stream_result(
+        result,
+        found,
+        stats,
+        resumed=run.resumed,
+        elapsed_s=time.perf_counter() - began,
+        warnings=progress.warnings(chunk_size, by),
+    )
 
 
 def _identity(

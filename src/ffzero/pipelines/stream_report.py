@@ -12,9 +12,13 @@ from ffzero.engines.journal import ChunkRecord
 from ffzero.pipelines.segments import Segment, as_clip
 from ffzero.pipelines.stream_chunks import RENDERED
 from ffzero.reporting import ProgressEvent, Reporter, WriteResult
+from ffzero.timebase import TimeLike, parse_time
 from ffzero.values import dataclass
 
 __all__ = ["StreamProgress", "StreamResult", "stream_result"]
+
+_FAR_LONGER = 2
+"""A chunk is usually longer than was asked, by up to a group of pictures; of one so many times as long is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,14 @@ class StreamProgress:
         self._total_s = None if follow or len(sources) > 1 else float(as_clip(sources[0]).duration)
         self._began = time.perf_counter()
         self._done = 0
-        self._done_s = self._made_s = 0.0
+        self._done_s = self._made_s = self._longest_s = 0.0
 
     def __call__(self, segment: Segment, *, made: bool) -> None:
         self._done += 1
         length_s = float(segment.duration) if self._total_s is not None else 0.0
         self._done_s += length_s
         self._made_s += length_s if made else 0.0
+        self._longest_s = max(self._longest_s, length_s)
         left_s = None
         if self._total_s is not None and self._made_s:
             elapsed_s = time.perf_counter() - self._began
@@ -66,6 +71,13 @@ class StreamProgress:
         details = {"eta_s": left_s, "media_s": self._done_s, "media_total_s": self._total_s}
         total = None if not self._total_s or not self._done_s else round(self._done * self._total_s / self._done_s)
         self._reporter(ProgressEvent(stage="chunks", done=self._done, total=total, unit="chunks", details=details))
+
+    def warnings(self, size: TimeLike, by: str) -> tuple[str, ...]:
+        """Return what is to be said of chunks that are far longer than was asked."""
+        if by != "seconds" or self._longest_s < _FAR_LONGER * float(parse_time(size)):
+            return ()
+        why = "chunks begin at keyframes that need nothing before them, and none is inside it"
+        return (f"a chunk of {self._longest_s:.3g} s was not made shorter: {why}",)
 
 
 def _told(record: ChunkRecord) -> dict[str, Any]:
@@ -89,12 +101,17 @@ def stream_result(
     *,
     resumed: int,
     elapsed_s: float,
+    warnings: Sequence[str] = (),
 ) -> StreamResult:
     """Return the report of a stream from that of its join, and from what is noted of its chunks."""
     skipped = [failure for stage in stats["stages"] for failure in stage["failures"]]
     given = {one.name: getattr(result, one.name) for one in fields(WriteResult)}
     made = {name: sum(int(record.facts.get(name, 0)) for record in found.values()) for name in RENDERED}
-    warnings = [*result.warnings, *(text for record in found.values() for text in record.facts.get("warnings", ()))]
+    told = [
+        *warnings,
+        *result.warnings,
+        *(text for record in found.values() for text in record.facts.get("warnings", ())),
+    ]
     given |= {
         "elapsed_s": elapsed_s,
         "segments": tuple(map(_told, found.values())),
@@ -102,7 +119,7 @@ def stream_result(
         "bytes_copied": max(0, result.bytes_copied - made["bytes_rendered"]),
         "frames_rendered": result.frames_rendered + made["frames_rendered"],
         "frames_copied": max(0, result.frames_copied - made["frames_rendered"]),
-        "warnings": tuple(dict.fromkeys(warnings)),
+        "warnings": tuple(dict.fromkeys(told)),
     }
     return StreamResult(
         **given,

@@ -12,12 +12,13 @@ from ffzero.containers.detect import container_for_output
 from ffzero.edits.chunk_jobs import is_framewise
 from ffzero.edits.clip import Clip
 from ffzero.edits.movie import Movie
-from ffzero.engines.opening import EngineLike
+from ffzero.engines.opening import EngineLike, check_engine
 from ffzero.errors import UnsupportedError, UsageError
 from ffzero.ffmpeg.codecs import FFmpegCodec, video_encoder
 from ffzero.ffmpeg.settings import FFmpegSettings
 from ffzero.pipelines.chunk_coding import takes_two_passes
 from ffzero.pipelines.target_quality import check_vmaf
+from ffzero.reporting import printable
 from ffzero.timebase import Rounding, TimeLike, parse_time, to_ticks
 from ffzero.values import dataclass
 
@@ -58,6 +59,8 @@ class ChunkOptions:
             raise UnsupportedError(f"{settings.video} has no two passes here")
         if self.vmaf is not None:
             check_vmaf(self.vmaf, settings)
+        if self.engine is not None or self.jobs is not None:
+            check_engine("local" if self.engine is None else self.engine, self.jobs)
         if self.chunk_s is not None and not parse_time(self.chunk_s):
             raise UsageError("a chunk is longer than nothing")
 
@@ -95,7 +98,7 @@ class TranscodePlan:
         ends = (*self.bounds[1:], self.movie.duration)
         for number, (start, end, frames) in enumerate(zip(self.bounds, ends, self.frames, strict=True), 1):
             lines.append(f"  chunk {number}: {float(start):.3f} to {float(end):.3f} s, {frames} frames")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def plan_transcode(

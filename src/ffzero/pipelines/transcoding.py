@@ -23,6 +23,7 @@ from ffzero.edits.inputs import open_input
 from ffzero.edits.media import Media
 from ffzero.edits.movie import concat
 from ffzero.edits.pieces import Piece
+from ffzero.edits.proof.proving import drop_old_record
 from ffzero.engines.base import Engine
 from ffzero.engines.chunks import Unit, run_units, work_folder
 from ffzero.engines.journal import ChunkRecord, Journal
@@ -64,7 +65,7 @@ def transcode_in_chunks(
 ) -> WriteResult:
     """Code a plan's chunks on an engine and join them; see ``transcode_video``."""
     started = time.perf_counter()
-    Destination.examine(output, overwrite=overwrite)
+    replaces = Destination.examine(output, overwrite=overwrite).existing is not None
     refuse_encrypted(plan.movie[:], settings)
     settings = settings.resolved(find_ffmpeg())
     with contextlib.ExitStack() as stack:
@@ -74,7 +75,7 @@ def transcode_in_chunks(
         _join(plan, records, output, settings, overwrite=overwrite, reporter=reporter, cancel=cancel)
         journal.discard()
     size = os.path.getsize(output)
-    return WriteResult(
+    result = WriteResult(
         output=os.fsdecode(output),
         bytes_total=size,
         bytes_rendered=size,
@@ -84,6 +85,7 @@ def transcode_in_chunks(
         warnings=tuple(dict.fromkeys(_warnings(plan, records))),
         methods={"ffmpeg": size},
     )
+    return drop_old_record(result, replaces=replaces)
 
 
 def _identity(plan: TranscodePlan, settings: FFmpegSettings, options: ChunkOptions) -> Mapping[str, Any]:

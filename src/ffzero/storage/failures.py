@@ -7,8 +7,9 @@ import os
 
 from ffzero.errors import DiskFullError, OutputError, OutputExistsError
 
-__all__ = ["FULL_ERRNOS", "output_error"]
+__all__ = ["FULL_ERRNOS", "OVERWRITE_HINT", "output_error"]
 
+OVERWRITE_HINT = "Replacing it was not asked for: -y, or overwrite=True in Python."
 FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 _MESSAGES = {
@@ -42,7 +43,7 @@ def output_error(
         hint = "FAT holds files below 4 GiB; see also ulimit -f."
         return OutputError(f"too large for the filesystem or the process's limit{needed}", path=path, hint=hint)
     if code == errno.EEXIST:
-        return OutputExistsError("exists already", path=path, hint="Overwriting was not asked for.")
+        return OutputExistsError("exists already", path=path, hint=OVERWRITE_HINT)
     message, hint_or_none = _MESSAGES.get(code or 0, (f"cannot be written: {error.strerror or error}", None))
     return OutputError(message, path=path, hint=hint_or_none)
 

@@ -13,11 +13,11 @@ import stat
 from collections.abc import Iterator
 
 from ffzero.errors import FFZeroError, OutputError, OutputExistsError
-from ffzero.storage.failures import FULL_ERRNOS, output_error
+from ffzero.storage.failures import FULL_ERRNOS, OVERWRITE_HINT, output_error
 from ffzero.storage.local import forget_path
 from ffzero.values import dataclass
 
-__all__ = ["Destination", "atomic_descriptor", "atomic_output", "fsync_folder"]
+__all__ = ["Destination", "Draft", "atomic_descriptor", "atomic_output", "draft_of", "fsync_folder"]
 
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_SUFFIX = 16
@@ -72,7 +72,7 @@ class Destination:
         if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
             raise OutputError("is neither a file nor a pipe", path=self.path)
         if stat.S_ISREG(mode) and not overwrite:
-            raise OutputExistsError("exists already", path=self.path, hint="Overwriting was not asked for.")
+            raise OutputExistsError("exists already", path=self.path, hint=OVERWRITE_HINT)
 
 
 @contextlib.contextmanager
@@ -81,15 +81,23 @@ def atomic_descriptor(destination: Destination, *, overwrite: bool, fsync: bool)
 
     Raises ``OutputError`` where it cannot be made or published, ``OutputExistsError`` where the name is taken by then.
     """
-    temporary = _Temporary(destination)
+    with draft_of(destination, overwrite=overwrite, fsync=fsync) as draft:
+        yield draft.fd
+
+
+@contextlib.contextmanager
+def draft_of(destination: Destination, *, overwrite: bool, fsync: bool = False) -> Iterator[Draft]:
+    """As ``atomic_descriptor``, for who looks at the file before it gets its name, and may withhold it."""
+    draft = Draft(destination)
     try:
         with _reporting(destination):
-            temporary.open()
-        yield temporary.fd
-        with _reporting(destination):
-            temporary.publish(overwrite=overwrite, fsync=fsync)
+            draft.open()
+        yield draft
+        if not draft.is_withheld:
+            with _reporting(destination):
+                draft.publish(overwrite=overwrite, fsync=fsync)
     finally:
-        temporary.discard()
+        draft.discard()
 
 
 @contextlib.contextmanager
@@ -106,7 +114,7 @@ def atomic_output(
     if destination.is_special:
         yield destination.path
         return
-    temporary = _Temporary(destination)
+    temporary = Draft(destination)
     try:
         with _reporting(destination):
             temporary.open_named()
@@ -126,7 +134,7 @@ def atomic_output(
         temporary.discard()
 
 
-class _Temporary:
+class Draft:
     """The file being written: without a name (``anonymous``) where the system can, else hidden beside the final one."""
 
     def __init__(self, destination: Destination) -> None:
@@ -134,7 +142,14 @@ class _Temporary:
         # Chosen before anything exists, so that an interrupt at any point finds what to remove.
         self.path = destination.beside()
         self.fd = -1
+        self.is_withheld = False
+        """Set where it is not to get its name."""
         self._named = False
+
+    @property
+    def readable_path(self) -> str:
+        """Where the file can be read before it has its name, by this process and those that it starts."""
+        return self.path if self._named else f"/proc/{os.getpid()}/fd/{self.fd}"
 
     def open(self) -> None:
         if not self._open_anonymous():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from ffzero.reporting import CancelToken, CopyReport, ProgressEvent, Reporter, n
 from ffzero.storage.copy import DEFAULT_METHODS, CopyMethod, copy_rope
 from ffzero.storage.failures import output_error
 from ffzero.storage.memory import MemfdSource, MemorySource, create_memfd
-from ffzero.storage.outputs import Destination, atomic_descriptor, atomic_output
+from ffzero.storage.outputs import Destination, atomic_output, draft_of
 
 __all__ = ["FileSink", "MemorySink", "StreamSink", "atomic_output"]
 
@@ -49,8 +49,19 @@ class FileSink:
         """Raise now what ``put`` would raise for the name alone: ``OutputExistsError`` or ``OutputError``."""
         Destination.examine(self._path, overwrite=self._overwrite)
 
-    def put(self, rope: Rope, /, *, reporter: Reporter = no_report, cancel: CancelToken | None = None) -> CopyReport:
+    def put(
+        self,
+        rope: Rope,
+        /,
+        *,
+        reporter: Reporter = no_report,
+        cancel: CancelToken | None = None,
+        approve: Callable[[str], bool] | None = None,
+    ) -> CopyReport:
         """Write the rope and give it its name, which may be that of one of its own sources.
+
+        ``approve`` is called with a path at which the whole file can be read before it has its name; where it returns
+        false, or raises, the file never gets it. Not for devices and pipes.
 
         Raises ``OutputExistsError`` before anything is written, ``DiskFullError`` and ``OutputError`` for the output,
         ``SourceError`` and ``TruncatedError`` for an input, ``CancelledError``. After any of them, or an interrupt,
@@ -61,8 +72,10 @@ class FileSink:
             if destination.is_special:
                 with open(destination.path, "wb", buffering=0) as stream:
                     return StreamSink(stream).put(rope, reporter=reporter, cancel=cancel)
-            with atomic_descriptor(destination, overwrite=self._overwrite, fsync=self._fsync) as fd:
-                return copy_rope(rope, fd, methods=self._methods, reporter=reporter, cancel=cancel)
+            with draft_of(destination, overwrite=self._overwrite, fsync=self._fsync) as draft:
+                done = copy_rope(rope, draft.fd, methods=self._methods, reporter=reporter, cancel=cancel)
+                draft.is_withheld = approve is not None and not approve(draft.readable_path)
+                return done
         except OutputError as error:
             raise error.located(path=destination.path) from error.__cause__
 

@@ -78,7 +78,11 @@ class Lane:
             self._clock.begin_piece()
         self._take = _Take(
             path=piece.path,
-            window=video_window(source, stream, end) if is_video else Window(end=end, reorders=False),
+            window=(
+                video_window(source, stream, end, closed=piece.before_removal)
+                if is_video
+                else Window(end=end, reorders=False)
+            ),
             start=ticks_after(piece.actual_start_s - (Fraction(0) if is_video else self.lead_s), source, stream),
             cut=piece.start_s is not None,
             main_pts=piece.main_pts if stream.index == piece.main_index and is_video else None,

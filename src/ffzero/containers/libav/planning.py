@@ -6,6 +6,7 @@ Planning reads headers and about one group of pictures around each end; it write
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ffzero.containers.detect import HEAD_BYTES
 from ffzero.containers.libav.compatibility import check_joinable
 from ffzero.containers.libav.opening import Input, main_stream
 from ffzero.containers.libav.plans import PiecePlan, RemuxPiece, RemuxPlan, clock_text
-from ffzero.containers.libav.seeking import KeyPicture, find_key, last_picture_end
+from ffzero.containers.libav.seeking import KeyPicture, find_key, last_picture_end, next_key
 from ffzero.containers.libav.targets import CARRIED, Carry, StreamChoice, choose_streams, muxer_for
 from ffzero.containers.libav.truncation import truncation
 from ffzero.errors import InvalidDataError, TimeRangeError, UsageError
@@ -42,7 +43,7 @@ def plan_remux(pieces: Sequence[RemuxPiece], output_path: str | os.PathLike[str]
     estimate = 0
     for piece in pieces:
         with Input(piece.path) as source:
-            plans.append(_plan_piece(source, piece, output_path, warnings))
+            plans.append(_plan_piece(source, piece, output_path, warnings, is_joined=bool(plans)))
             estimate += _size_estimate(source, plans[-1])
     check_joinable(plans, muxer)
     return RemuxPlan(
@@ -54,10 +55,14 @@ def plan_remux(pieces: Sequence[RemuxPiece], output_path: str | os.PathLike[str]
     )
 
 
-def _plan_piece(source: Input, piece: RemuxPiece, output: str | os.PathLike[str], warnings: list[str]) -> PiecePlan:
+def _plan_piece(
+    source: Input, piece: RemuxPiece, output: str | os.PathLike[str], warnings: list[str], *, is_joined: bool
+) -> PiecePlan:
     _check_range(source, piece)
     choices = choose_streams(source, output)
     main = _main(source, choices)
+    if piece.after_removal and piece.start_s is not None:
+        piece = replace(piece, start_s=_behind_removed(source, main, piece, piece.start_s, warnings))
     key = find_key(source, main, piece.start_s)
     if key is None:
         raise InvalidDataError(f"its {main.type} stream has no key picture to start from", path=piece.path)
@@ -65,6 +70,11 @@ def _plan_piece(source: Input, piece: RemuxPiece, output: str | os.PathLike[str]
         raise TimeRangeError(
             f"no key picture before {clock_text(piece.end_s, '')}: the first is at {clock_text(key.time_s, '')}",
             path=piece.path,
+        )
+    if is_joined and key.is_open:
+        warnings.append(
+            f"{piece.path}: the key picture {clock_text(key.time_s, '')} begins an open group: behind other pictures "
+            "players may lose some there or show them late (an MP4 or MOV is joined exactly)"
         )
     end_s = _actual_end(source, main, key, piece)
     _check_reached(source, main, key, piece, end_s)
@@ -80,7 +90,24 @@ def _plan_piece(source: Input, piece: RemuxPiece, output: str | os.PathLike[str]
         main_index=main.index,
         main_pts=key.pts,
         streams=choices,
+        before_removal=piece.before_removal,
     )
+
+
+def _behind_removed(source: Input, main: Stream, piece: RemuxPiece, start_s: Fraction, warnings: list[str]) -> Fraction:
+    """Return where a piece goes on behind a range that was taken out: at the next key picture."""
+    key = next_key(source, main, start_s)
+    if key is None or (piece.end_s is not None and key.time_s >= piece.end_s - TOLERANCE):
+        raise TimeRangeError(
+            f"no key picture from {clock_text(start_s, '')} to {clock_text(piece.end_s, 'the end')}: nothing would be "
+            "left beside the ranges that are taken out",
+            path=piece.path,
+            hint="This container is cut at key pictures only; make it an MP4 or MOV, which is cut at any picture",
+        )
+    if key.time_s > start_s + TOLERANCE:
+        late, at = clock_text(key.time_s - start_s, ""), clock_text(key.time_s, "")
+        warnings.append(f"{piece.path}: goes on {late} late, at the key picture {at}, for none may come back before it")
+    return key.time_s
 
 
 def _check_range(source: Input, piece: RemuxPiece) -> None:
@@ -130,7 +157,7 @@ def _main(source: Input, choices: tuple[StreamChoice, ...]) -> Stream:
 
 def _actual_end(source: Input, main: Stream, key: KeyPicture, piece: RemuxPiece) -> Fraction | None:
     if piece.end_s is not None:
-        return last_picture_end(source, main, key, piece.end_s)
+        return last_picture_end(source, main, key, piece.end_s, closed=piece.before_removal)
     length_s = source.declared_duration_s
     if length_s is None or piece.start_s is None:
         return length_s

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ffzero.containers.libav.targets import StreamChoice, title_of
+from ffzero.reporting import printable
 from ffzero.timebase import format_time
 from ffzero.values import dataclass
 
@@ -15,11 +16,17 @@ __all__ = ["PiecePlan", "RemuxPiece", "RemuxPlan", "clock_text"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemuxPiece:
-    """A half-open range ``[start_s, end_s)`` of a file, in seconds of movie time; ``None`` is the file's own end."""
+    """A half-open range ``[start_s, end_s)`` of a file, in seconds of movie time; ``None`` is the file's own end.
+
+    With ``after_removal`` it begins at the next key picture instead of the one before, with ``before_removal`` it ends
+    where no later picture is needed: what lies beyond was taken out on purpose.
+    """
 
     path: str
     start_s: Fraction | None = None
     end_s: Fraction | None = None
+    after_removal: bool = False
+    before_removal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class PiecePlan:
     main_index: int
     main_pts: int
     streams: tuple[StreamChoice, ...]
+    before_removal: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the piece as JSON-ready data."""
@@ -57,7 +65,7 @@ class PiecePlan:
     def __str__(self) -> str:
         wanted = f"[{clock_text(self.start_s, 'start')}, {clock_text(self.end_s, 'end')})"
         actual = f"{clock_text(self.actual_start_s, 'start')} to {clock_text(self.actual_end_s, 'end')}"
-        lines = [f"copy {self.path} {wanted}: packets from {actual}"]
+        lines = [printable(f"copy {self.path} {wanted}: packets from {actual}")]
         return "\n".join(lines + [f"  {stream}" for stream in self.streams])
 
 
@@ -83,9 +91,10 @@ class RemuxPlan:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.output}: {title_of(self.muxer)}, by copying every packet (no bytes are shared, none coded)"]
+        how = "by copying every packet (no bytes are shared, none coded)"
+        lines = [f"{printable(self.output)}: {title_of(self.muxer)}, {how}"]
         lines += [str(piece) for piece in self.pieces]
-        return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])
+        return "\n".join(lines + [printable(f"warning: {warning}") for warning in self.warnings])
 
 
 def _float(value: Fraction | None) -> float | None:

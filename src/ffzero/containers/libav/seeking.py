@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ffzero.containers.libav.opening import Input, main_stream
 from ffzero.containers.libav.packets import refuse_encrypted
-from ffzero.errors import UnsupportedError
+from ffzero.containers.nal import RandomAccess, classify_access_unit
+from ffzero.errors import InvalidDataError, UnsupportedError
 from ffzero.timebase import TOLERANCE
 from ffzero.values import dataclass
 
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 
     from ffzero.containers.libav.packets import AnyPacket
 
-__all__ = ["KeyPicture", "Window", "find_key", "keyframes", "ticks_after", "ticks_before"]
+__all__ = ["KeyPicture", "Window", "find_key", "keyframes", "next_key", "ticks_after", "ticks_before"]
 
 _STEPS_BACK_S = (Fraction(0), Fraction(2), Fraction(10), Fraction(60), None)
 """How far before the wanted time to read from, in turn; ``None``: from the start of the file."""
 
 MAX_REORDERED = 33
 """Packets by which decoding order may run ahead: 16 pictures (H.264 §A.3.1, HEVC §A.4), as fields, and one."""
+
+_LENGTH_SIZE_AT = {"h264": 4, "hevc": 21}
+"""Of the byte with lengthSizeMinusOne (ISO/IEC 14496-15 §5.3.3.1, §8.3.3.1)."""
 
 _NO_REORDERING = frozenset(("vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "mjpeg", "prores", "dvvideo"))
 
@@ -44,6 +48,8 @@ class KeyPicture:
     time_s: Fraction
     before_request: bool
     """False where the file has no key picture at or before the time that was asked for: this is its first one."""
+    is_open: bool = False
+    """Whether decoders do not start afresh there: pictures around it may refer to ones before it."""
 
 
 def ticks_before(time_s: Fraction, source: Input, stream: Stream) -> int:
@@ -73,8 +79,21 @@ def find_key(source: Input, stream: Stream, at_s: Fraction | None) -> KeyPicture
     return None
 
 
+def next_key(source: Input, stream: Stream, at_s: Fraction) -> KeyPicture | None:
+    """Return the first key packet with pts at or after ``at_s`` (movie time), ``None`` where none follows."""
+    near = find_key(source, stream, at_s)
+    if near is None or near.time_s >= at_s - TOLERANCE:
+        return near
+    chosen = [source.container.streams[stream.index]]
+    first = ticks_after(at_s, source, stream)
+    for packet in source.packets(chosen, near.time_s):
+        if packet.is_keyframe and not packet.is_corrupt and packet.pts is not None and packet.pts >= first:
+            return KeyPicture(pts=packet.pts, time_s=source.clock_s(packet.pts, chosen[0]), before_request=True)
+    return None
+
+
 def _last_key(source: Input, chosen: list[Stream], from_s: Fraction | None, at_s: Fraction | None) -> KeyPicture | None:
-    found: int | None = None
+    found: AnyPacket | None = None
     before = at_s is not None
     limit: int | None = None
     for packet in source.packets(chosen, from_s):
@@ -85,16 +104,35 @@ def _last_key(source: Input, chosen: list[Stream], from_s: Fraction | None, at_s
         if packet.is_keyframe and not packet.is_corrupt:
             refuse_encrypted(packet, source.path)
             if limit is not None and stamp <= limit:
-                found = stamp
+                found = packet
             elif found is None:
-                found, before = stamp, False
+                found, before = packet, False
                 break
         order = packet.dts if packet.dts is not None else stamp
         if found is not None and (limit is None or order > limit):
             break
     if found is None:
         return None
-    return KeyPicture(pts=found, time_s=source.clock_s(found, chosen[0]), before_request=before)
+    pts = found.pts if found.pts is not None else found.dts
+    assert pts is not None
+    return KeyPicture(
+        pts=pts, time_s=source.clock_s(pts, chosen[0]), before_request=before, is_open=_is_open(found, chosen[0])
+    )
+
+
+def _is_open(packet: AnyPacket, stream: Stream) -> bool:
+    """Whether an H.264 or HEVC key picture is none at which decoders start afresh."""
+    context = stream.codec_context
+    codec: Literal["h264", "hevc"]
+    if context is None or context.name not in ("h264", "hevc"):
+        return False
+    codec = "h264" if context.name == "h264" else "hevc"
+    extradata, at = bytes(context.extradata or b""), _LENGTH_SIZE_AT[codec]
+    size = (extradata[at] & 3) + 1 if len(extradata) > at and extradata[0] == 1 else 0
+    try:
+        return classify_access_unit(codec, bytes(packet), size).random_access is not RandomAccess.CLOSED
+    except InvalidDataError:
+        return False
 
 
 @dataclass(slots=True)
@@ -128,20 +166,27 @@ class Window:
             self._waiting.clear()
 
 
-def video_window(source: Input, stream: Stream, end: int | None) -> Window:
-    """Return the window for a video stream. Matroska states no dts: FFmpeg's guess ends no window there."""
+def video_window(source: Input, stream: Stream, end: int | None, *, closed: bool = False) -> Window:
+    """Return the window for a video stream. Matroska states no dts: FFmpeg's guess ends no window there.
+
+    A ``closed`` one ends before the first picture at or after ``end``, even where earlier ones need it.
+    """
     codec = stream.codec_context.name if stream.codec_context is not None else ""
     return Window(
-        end=end, reorders=codec not in _NO_REORDERING, trust_dts=not source.format_name.startswith("matroska")
+        end=end,
+        reorders=codec not in _NO_REORDERING and not closed,
+        trust_dts=not source.format_name.startswith("matroska"),
     )
 
 
-def last_picture_end(source: Input, stream: Stream, start: KeyPicture, end_s: Fraction) -> Fraction | None:
+def last_picture_end(
+    source: Input, stream: Stream, start: KeyPicture, end_s: Fraction, *, closed: bool = False
+) -> Fraction | None:
     """Return the movie time at which the last kept picture of a cut up to ``end_s`` ends, reading about one GOP."""
     near = find_key(source, stream, end_s)
     from_s = (near.time_s if near else start.time_s) - _STEPS_BACK_S[1]  # a seek by dts lands behind the key picture
     chosen = [source.container.streams[stream.index]]
-    window = video_window(source, stream, ticks_after(end_s, source, stream))
+    window = video_window(source, stream, ticks_after(end_s, source, stream), closed=closed)
     last: Fraction | None = None
     for packet in source.packets(chosen, from_s):
         for kept in window.feed(packet):

@@ -23,7 +23,7 @@ def lay_pictures(placed: Sequence[Placed], timescale: int) -> Laid:
     """Set picture takes on the timeline; every take but the first must begin with its first shown picture."""
     tables = [mapped(item, timescale) for item in placed]
     first = placed[0]
-    leads = _leads(placed, timescale)
+    leads = _leads(placed, tables, timescale)
     media_time = max(0, leads[0])
     parts = _parts_from(placed, tables, leads, timescale, media_time)
     least = min(part.table.composition_range[0] for part in parts)
@@ -58,17 +58,25 @@ def _with_rewritten(part: Part, rewritten: Mapping[int, bytes]) -> Iterator[Part
         yield replace(part, table=part.table.slice(at, part.table.count)) if at else part
 
 
-def _leads(placed: Sequence[Placed], timescale: int) -> list[int]:
+def _leads(placed: Sequence[Placed], tables: Sequence[SampleTable], timescale: int) -> list[int]:
     """Return how long before it is shown each take is to be decoded: rendered ones as early as any that follow others.
 
-    A picture shown at once could not be decoded before the reordered ones that come next.
+    A picture shown at once could not be decoded before the reordered ones that come next. Copied ones whose last
+    sample would be decoded when a more deeply reordered take is to begin are decoded earlier, too.
     """
     leads = [item.take.lead(timescale) for item in placed]
     deepest = max(leads[1:], default=0)
-    return [
+    leads = [
         max(lead, deepest) if isinstance(item.take, Rendered) else lead
         for item, lead in zip(placed, leads, strict=True)
     ]
+    times = [to_ticks(item.at_s - placed[0].at_s, timescale, Rounding.NEAREST) for item in placed]
+    starts = [time + min(0, table.composition_range[0]) for time, table in zip(times, tables, strict=True)]
+    for number in range(len(placed) - 2, -1, -1):
+        durations = tables[number].durations
+        last = starts[number] - leads[number] + durations.sum_before(tables[number].count - 1)
+        leads[number] += max(0, last + 1 - (starts[number + 1] - leads[number + 1]))
+    return leads
 
 
 def _parts_from(

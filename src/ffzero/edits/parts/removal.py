@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from ffzero.edits.parts.landmarks import picture_at_or_after
@@ -26,13 +27,21 @@ def without_ranges(pieces: Sequence[Piece], ranges: Iterable[TimeRange]) -> tupl
     for start, end in _gaps(removed, duration):
         shown = picture_at_or_after(placed, start or Fraction(0))
         if shown is not None and shown < (duration if end is None else end) - TOLERANCE:
-            kept += slice_pieces(pieces, start, end)
+            kept += _beside_removed(slice_pieces(pieces, start, end), after=start is not None, before=end is not None)
     if not kept:
         raise TimeRangeError(
             "the ranges cover the whole clip: nothing is left of it",
             hint=f"The clip is {format_time(duration)} long",
         )
     return tuple(kept)
+
+
+def _beside_removed(pieces: Sequence[Piece], *, after: bool, before: bool) -> list[Piece]:
+    """Return pieces that say that what lies before the first, or behind the last, is not to come back."""
+    found = list(pieces)
+    found[0] = replace(found[0], after_removal=found[0].after_removal or after)
+    found[-1] = replace(found[-1], before_removal=found[-1].before_removal or before)
+    return found
 
 
 def _parsed(ranges: Iterable[TimeRange], duration: Fraction) -> Iterator[tuple[Fraction, Fraction]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -11,6 +12,7 @@ from ffzero.edits.parts.landmarks import chapters_of, cut_exactly, key_pictures,
 from ffzero.edits.parts.scenes import scene_changes
 from ffzero.edits.parts.sizing import starts_by_size
 from ffzero.edits.pieces import Piece
+from ffzero.edits.plan import check_boundary
 from ffzero.edits.slicing import PlacedPiece, place_pieces, slice_pieces
 from ffzero.errors import TimeRangeError, UsageError
 from ffzero.reporting import CancelToken, Reporter
@@ -39,6 +41,7 @@ def split_pieces(
         raise UsageError(
             "a clip is split in one way at a time", expected="one of at, every, size_bytes, chapters, scenes"
         )
+    check_boundary(boundary)
     placed = place_pieces(pieces)
     if size_bytes is not None:
         return _parts(pieces, starts_by_size(pieces, placed, size_bytes, boundary))
@@ -49,12 +52,12 @@ def split_pieces(
     elif chapters:
         times = _chapter_starts(placed)
     else:
-        times = scene_changes(placed, None if scenes is True else float(scenes), reporter, cancel)
+        times = scene_changes(placed, None if scenes is True else _threshold(scenes), reporter, cancel)
     return _parts(pieces, _starts(placed, times, boundary))
 
 
 def _given(at: Iterable[TimeLike], placed: Sequence[PlacedPiece]) -> list[Fraction]:
-    if isinstance(at, str):
+    if isinstance(at, str) or not isinstance(at, Iterable):
         raise UsageError(f"not times: {at!r}", hint="Give a list: at=[10, '1:02.5']")
     times = sorted(map(parse_time, at))
     end = _end(placed)
@@ -65,6 +68,16 @@ def _given(at: Iterable[TimeLike], placed: Sequence[PlacedPiece]) -> list[Fracti
             f"nothing of the clip from {format_time(times[-1])} on", hint=f"The clip is {format_time(end)} long"
         )
     return times
+
+
+def _threshold(scenes: float) -> float:
+    try:
+        number = float(scenes)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise UsageError("no threshold for scenes", found=repr(scenes), expected="True, or a number above 0")
+    return number
 
 
 def _multiples(step: Fraction, placed: Sequence[PlacedPiece]) -> Iterator[Fraction]:

@@ -6,35 +6,43 @@ as ``"7/25"``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
 from ffzero.edits.plan import Copy, Plan, Render, Segment
 from ffzero.errors import InvalidDataError, SourceNotFoundError, UnsupportedError
+from ffzero.storage.failures import output_error
 from ffzero.storage.local import LocalSource
-from ffzero.storage.outputs import atomic_output
+from ffzero.storage.outputs import Destination, Draft, draft_of
+from ffzero.storage.positional import write_fully_at
 from ffzero.values import dataclass
 
 __all__ = [
     "Record",
     "RecordedPiece",
     "RecordedSource",
+    "RecordedTitle",
+    "is_record",
     "missing_sources",
     "read_record",
+    "record_draft",
     "record_of_plan",
     "sidecar_path",
-    "write_record",
 ]
 
 _FORMAT = "ffzero-edit"
 _VERSION = 1
 _SUFFIX = ".ffzero.json"
 _LARGEST_BYTES = 1 << 28
+_SNIFF_BYTES = 256
+_BEGINNING = re.compile(rb'\s*\{\s*"format":\s*"' + _FORMAT.encode("ascii") + b'"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +67,20 @@ class RecordedPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTitle:
+    """A chapter, shown for ``[start_s, end_s)`` of the output's timeline."""
+
+    title: str
+    start_s: Fraction
+    end_s: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What an output is made of. ``chapters`` is how many it is to have, ``None`` where that is not known."""
+    """What an output is made of. ``chapters`` is how many it is to have, ``None`` where that is not known.
+
+    ``titles`` are those of all chapters, each with when it is shown; one may be shown too shortly to be counted.
+    """
 
     boundary: str
     duration_s: Fraction
@@ -68,6 +88,7 @@ class Record:
     pieces: tuple[RecordedPiece, ...]
     segments: tuple[Segment, ...]
     chapters: int | None = None
+    titles: tuple[RecordedTitle, ...] = ()
 
     @property
     def frames(self) -> tuple[int, int]:
@@ -105,6 +126,7 @@ class Record:
             "expected": {
                 "tracks": dict(Counter(self.tracks.values())),
                 "chapters": self.chapters,
+                "titles": [_plain(title) for title in self.titles],
                 "frames_copied": copied,
                 "frames_rendered": rendered,
             },
@@ -124,6 +146,7 @@ class Record:
                 _value(Copy if segment["action"] == "copy" else Render, segment) for segment in data["segments"]
             ),
             chapters=data["expected"]["chapters"],
+            titles=tuple(_value(RecordedTitle, title) for title in data["expected"].get("titles", ())),
         )
 
 
@@ -134,8 +157,8 @@ def record_of_plan(plan: Plan, chapters: int | None = None) -> Record:
     """
     if plan.method != "rope":
         raise UnsupportedError(
-            "only what is made of MP4 and MOV by sample tables can be held against its plan",
-            found=f"a plan of method {plan.method!r}",
+            "what is copied packet by packet has no plan that it could be held against: only MP4 and MOV have",
+            hint="Write MP4 or MOV of MP4 or MOV (`ffzero cut IN -o OUT.mp4` makes one), or leave the proof out",
         )
     names = dict.fromkeys(str(piece["input"]) for piece in plan.pieces)
     return Record(
@@ -172,11 +195,26 @@ def sidecar_path(output: str | os.PathLike[str]) -> str:
     return os.fspath(output) + _SUFFIX
 
 
-def write_record(record: Record, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a record as JSON, whole or not at all. Raises like ``FileSink.put``."""
-    text = json.dumps(record.to_dict(), indent=1, ensure_ascii=True)
-    with atomic_output(path, overwrite=overwrite) as temporary, open(temporary, "w", encoding="ascii") as file:
-        file.write(text + "\n")
+@contextlib.contextmanager
+def record_draft(record: Record, path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Draft]:
+    """Write a record as JSON, which gets its name when the block ends well. Raises like ``FileSink.put``, at once."""
+    data = (json.dumps(record.to_dict(), indent=1, ensure_ascii=True) + "\n").encode("ascii")
+    destination = Destination.examine(path, overwrite=overwrite)
+    with draft_of(destination, overwrite=overwrite) as draft:
+        try:
+            write_fully_at(draft.fd, 0, memoryview(data))
+        except OSError as error:
+            raise output_error(error, path=destination.path, needed_bytes=len(data), fd=draft.fd) from error
+        yield draft
+
+
+def is_record(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a record does; false where there is none or it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return _BEGINNING.match(file.read(_SNIFF_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
@@ -188,13 +226,19 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     try:
         data = json.loads(source.read_at(0, source.size_bytes))
         return Record.from_dict(data)
-    except (ValueError, KeyError, TypeError, ZeroDivisionError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise InvalidDataError(f"not the record of an edit: {error}", path=name) from error
 
 
 def _plain(value: Any) -> dict[str, Any]:
     found = {item.name: getattr(value, item.name) for item in fields(value)}
-    return {name: str(item) if isinstance(item, Fraction) else item for name, item in found.items()}
+    return {name: _plain_item(item) for name, item in found.items()}
+
+
+def _plain_item(item: Any) -> Any:
+    if isinstance(item, tuple):
+        return [_plain_item(one) for one in item]
+    return str(item) if isinstance(item, Fraction) else item
 
 
 def _value(kind: type[Any], data: Mapping[str, Any]) -> Any:
@@ -204,7 +248,11 @@ def _value(kind: type[Any], data: Mapping[str, Any]) -> Any:
         if item.name not in data:
             continue
         given, declared = data[item.name], str(item.type)
-        if "Fraction" in declared and given is not None:
+        if given is None and "None" not in declared:
+            raise TypeError(f"{item.name} is not told")
+        if declared == "tuple[tuple[Fraction, Fraction], ...]":
+            given = tuple((Fraction(low), Fraction(high)) for low, high in given)
+        elif "Fraction" in declared and given is not None:
             given = Fraction(given)
         elif declared.startswith("tuple[tuple"):
             given = tuple((int(low), int(high)) for low, high in given)

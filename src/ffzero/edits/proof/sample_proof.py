@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from fractions import Fraction
+
+import numpy as np
 
 from ffzero.containers.aac import silent_aac
 from ffzero.containers.isobmff.model import Track
 from ffzero.containers.nal import RandomAccess
+from ffzero.edits.cues import empty_cue
 from ffzero.edits.media import Media
 from ffzero.edits.plan import Copy, Render, Segment
 from ffzero.edits.proof.proof import Check, failed, passed, skipped
 from ffzero.edits.proof.record import Record
+from ffzero.edits.proof.sample_hashes import hash_of, hashes, kept, nth, run_bytes
 from ffzero.edits.proof.sample_runs import Difference, DifferenceKind, differences, end_of, start_of
 from ffzero.edits.sound.coding import sound_coding
 from ffzero.edits.sound.holes import HOLE_S
@@ -24,16 +28,15 @@ from ffzero.values import dataclass
 
 __all__ = ["copied_checks"]
 
-_BATCH = 4096
 _PCM_BLOCK = 4096
-_DIGEST_BYTES = 16
+_CUE_SLACK_S = Fraction(1, 100)
+_SOUND_SLACK_S = Fraction(1, 1000)
 _MAX_NAMED = 4
 _HEADED_BY_COPY = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
 """Codecs of which copied samples are given other headers where decoding starts at an open group of pictures."""
 _NEAR = 16
 _MAX_LATE = 4
 """Packets of sound that may be left out where a joint falls inside of one."""
-_SOUGHT = 1 << 20
 
 
 def copied_checks(
@@ -79,6 +82,8 @@ class _TrackProof:
         segments = record.of_track(self.track.id)
         if self._is_pcm:
             self._pcm(segments, sources)
+        elif self.kind in ("text", "chapters"):
+            self._cues(segments, sources)
         else:
             self._samples(segments, sources)
         details = {"track": self.track.id, "samples": self.compared, "rewritten": self.rewritten}
@@ -98,48 +103,129 @@ class _TrackProof:
         return self.kind == "audio" and self.track.entries[0].codec.startswith("pcm")
 
     def _samples(self, segments: Sequence[Segment], sources: Mapping[str, Media]) -> None:
-        have = _hashes(self.output, self.track, [(0, self.track.table.count)], self.cancel, self.problems)
-        at, sought = 0, False
+        have = hashes(self.output, self.track, [(0, self.track.table.count)], self.cancel, self.problems)
+        at = 0
         for number, segment in enumerate(segments):
             if isinstance(segment, Render):
-                # What matches another input may have another frame rate.
-                at, sought = at + segment.frames, sought or (segment.is_altered and self.kind == "video")
+                at += segment.coded
                 continue
             source = sources[segment.input]
             track = source.box.track(segment.track)
-            want = _hashes(source, track, _kept(segment), self.cancel, self.problems)
+            want = hashes(source, track, kept(segment), self.cancel, self.problems)
             if number:
                 at = self._past_silence(have, at, want)
-            at, first = self._begin(have, at, want, is_first=not number, sought=sought)
+            at, first = self._begin(have, at, want, is_first=not number)
             free = self._free(number, segments, source, len(want))
             stop = _unchanged(have, at - first, want, max(first, free[1])) if self.kind == "audio" else len(want)
             found = list(differences(have, at, want[:stop], first))
+            if self.kind == "video" and all(one.kind is DifferenceKind.CHANGED for one in found):
+                self._marks(at, segment, track)
+            elif self.kind == "audio" and not number and not found:
+                self._times(at + segment.hidden_before, segment, source, segment.hidden_before, _SOUND_SLACK_S, 1)
             if told := [
                 difference for difference in found if not self._is_filled_hole(difference, segment, source, have)
             ]:
                 self._tell(told, segment, source, free)
             self.compared += len(want) - first
-            at, sought = end_of(found, at, stop - first), False
+            at = end_of(found, at, stop - first)
             self.rewritten += range(at, at + len(want) - stop)
             at += len(want) - stop
-        if at < len(have) and not sought and self.kind in ("video", "audio"):
+        if at < len(have):
             self.problems.append(f"{len(have) - at} samples more than planned, from sample {at} on")
-        if at > len(have) and isinstance(segments[-1], Render) and not sought:
+        if at > len(have) and isinstance(segments[-1], Render):
             self.problems.append(f"{at - len(have)} samples fewer than planned at the end")
+
+    def _marks(self, at: int, segment: Copy, track: Track) -> None:
+        """Take note of copied pictures that are called key pictures and are none in the source."""
+        known, table = track.table.sync_candidates(), self.track.table
+        if known is None or not kept(segment):
+            return
+        numbers = np.concatenate([np.arange(low, high) for low, high in kept(segment)])
+        marked = np.arange(len(numbers)) if table.sync is None else table.sync - at
+        marked = marked[(marked > 0) & (marked < len(numbers))]  # the first was looked at when it was copied
+        wrong = marked[~np.isin(numbers[marked], known)]
+        if len(wrong):
+            self.problems.append(f"{len(wrong)} called key pictures that are none, from sample {at + int(wrong[0])} on")
+
+    def _cues(self, segments: Sequence[Segment], sources: Mapping[str, Media]) -> None:
+        """Compare cues, between whose ranges empty ones may stand."""
+        have = hashes(self.output, self.track, [(0, self.track.table.count)], self.cancel, self.problems)
+        cue = empty_cue(self.track.entries[0].codec)
+        empty, at = None if cue is None else hash_of(cue), 0
+        for segment in segments:
+            if isinstance(segment, Render):
+                continue
+            source = sources[segment.input]
+            track = source.box.track(segment.track)
+            want = hashes(source, track, kept(segment), self.cancel, self.problems)
+            while at < len(have) and have[at] == empty and self._begins_before(at, segment.start_s):
+                at += 1
+            found = list(differences(have, at, want))
+            if found:
+                self._tell(found, segment, source, (0, len(want)))
+            else:
+                self._times(at, segment, source)
+                self._end_time(at + len(want), segment)
+            self.compared += len(want)
+            at = end_of(found, at, len(want))
+        more = sum(one != empty for one in have[at:])
+        if more:
+            self.problems.append(f"{more} samples more than planned, from sample {at} on")
+
+    def _begins_before(self, at: int, time: Fraction) -> bool:
+        spans = self.output.spans(self.track)
+        begin = self.output.seconds(self.track, self.track.table.pts(at) + spans[0].shift) if spans else Fraction(0)
+        return begin < time - _CUE_SLACK_S
+
+    def _end_time(self, at: int, segment: Copy) -> None:
+        """Take note of cues of which the last, before sample ``at``, is shown for too short a time."""
+        spans = self.output.spans(self.track)
+        end = self.output.seconds(self.track, self.track.table.dts(at) + spans[0].shift) if len(spans) == 1 else None
+        if end is not None and end < segment.end_s - _CUE_SLACK_S - Fraction(1, self.track.timescale):
+            wanted = format_time(segment.end_s)
+            self.problems.append(f"sample {at - 1} is shown until {format_time(end)}, not {wanted}")
+
+    def _times(
+        self,
+        at: int,
+        segment: Copy,
+        source: Media,
+        skip: int = 0,
+        most: Fraction = _CUE_SLACK_S,
+        count: int | None = None,
+    ) -> None:
+        """Take note of samples that are not shown when they should be, where each file shows its track in one go.
+
+        Those from the segment's ``skip``-th on, ``count`` at most; cues begin no sooner than what is shown.
+        """
+        track = source.box.track(segment.track)
+        mine, its = self.output.spans(self.track), source.spans(track)
+        numbers = [number for low, high in kept(segment) for number in range(low, high)][skip:][:count]
+        if len(mine) != 1 or len(its) != 1:
+            return
+        slack = most + Fraction(1, self.track.timescale) + Fraction(1, track.timescale)
+        for place, number in enumerate(numbers, at):
+            late = source.seconds(track, track.table.pts(number) + its[0].shift) - segment.source_start_s
+            late = late if self.kind == "audio" else max(Fraction(0), late)
+            time = self.output.seconds(self.track, self.track.table.pts(place) + mine[0].shift)
+            if abs(time - segment.start_s - late) > slack:
+                wanted = format_time(segment.start_s + late)
+                self.problems.append(f"sample {place} is shown at {format_time(time)}, not {wanted}")
+                return
 
     @property
     def _silence(self) -> bytes | None:
         """The hash of a packet of silence, where there is such of the codec."""
         aac = self.track.entries[0].aac
         packet = silent_aac(aac.channels) if aac is not None else None
-        return None if packet is None else _hash(packet)
+        return None if packet is None else hash_of(packet)
 
     def _is_filled_hole(self, found: Difference, segment: Copy, source: Media, have: Sequence[bytes]) -> bool:
         """Whether packets were put in because the source's before them lasts longer than what it decodes to."""
         if found.kind is not DifferenceKind.EXTRA or self.kind != "audio" or not found.number:
             return False
         table = source.box.track(segment.track).table
-        longer = table.durations.at(_nth(_kept(segment), found.number - 1)) - usual_duration(table)
+        longer = table.durations.at(nth(kept(segment), found.number - 1)) - usual_duration(table)
         filled = set(have[found.at : found.at + found.count])
         return longer > HOLE_S * table.timescale and filled == {self._silence}
 
@@ -150,18 +236,15 @@ class _TrackProof:
                 at += 1
         return at
 
-    def _begin(
-        self, have: Sequence[bytes], at: int, want: Sequence[bytes], *, is_first: bool, sought: bool
-    ) -> tuple[int, int]:
+    def _begin(self, have: Sequence[bytes], at: int, want: Sequence[bytes], *, is_first: bool) -> tuple[int, int]:
         """Return where a copied range begins in the output, and with which of its samples."""
-        if self.kind not in ("video", "audio"):
-            return start_of(have, at, want, window=_SOUGHT)  # empty cues stand between
         if is_first:
             return at, 0
+        if self.kind not in ("video", "audio"):
+            # What lasted until then goes on instead of being there again.
+            return at, int(have[at - 1 : at] == want[:1] and have[at : at + 1] != want[:1])
         if any(a == b for late in range(_MAX_LATE + 1) for a, b in _beside(have, at, want, late, _NEAR)):
             return at, min(range(_MAX_LATE + 1), key=lambda late: _unlike(have, at, want, late))
-        if sought:
-            return start_of(have, max(0, at - _NEAR), want, window=_SOUGHT)
         return start_of(have, at, want, window=_NEAR)
 
     def _free(self, number: int, segments: Sequence[Segment], source: Media, wanted: int) -> tuple[int, int]:
@@ -173,7 +256,7 @@ class _TrackProof:
         track = source.box.track(segment.track)
         if self.kind == "video":
             stop = self._rewritable(segment, source, track, after)
-            return sum(max(0, min(high, stop) - low) for low, high in _kept(segment)), wanted
+            return sum(max(0, min(high, stop) - low) for low, high in kept(segment)), wanted
         if self.kind == "audio":
             spare = sound_coding(track, track.table.chunks.descriptions_between(0, 1)[0]).spare
             return spare * after, wanted - spare * before
@@ -181,9 +264,9 @@ class _TrackProof:
 
     def _tell(self, found: Iterable[Difference], segment: Copy, source: Media, free: tuple[int, int]) -> None:
         """Take note of differences, in words; those that the copying itself makes are no problems."""
-        numbers, track = _kept(segment), source.box.track(segment.track)
+        numbers, track = kept(segment), source.box.track(segment.track)
         for difference in found:
-            original = _nth(numbers, difference.number)
+            original = nth(numbers, difference.number)
             if difference.kind is DifferenceKind.CHANGED and not free[0] <= difference.number < free[1]:
                 self.rewritten.append(difference.at)
                 continue
@@ -192,7 +275,7 @@ class _TrackProof:
                 case DifferenceKind.CHANGED:
                     text = f"sample {difference.at} has other bytes than {where}"
                 case DifferenceKind.SWAPPED:
-                    other = _nth(numbers, difference.other)
+                    other = nth(numbers, difference.other)
                     text = f"sample {difference.at} is swapped: it holds source sample {other} instead of {where}"
                 case DifferenceKind.MISSING:
                     text = f"{difference.count} missing from sample {difference.at} on: {where}"
@@ -232,7 +315,9 @@ class _TrackProof:
                 if place + stop - first > self.track.table.count:
                     self.problems.append(f"the sound ends at sample {self.track.table.count}, too early")
                     return
-                if _run(self.output, self.track, place, place + stop - first) != _run(source, track, first, stop):
+                if run_bytes(self.output, self.track, place, place + stop - first) != run_bytes(
+                    source, track, first, stop
+                ):
                     where = format_time(_time(source, track, first))
                     self.problems.append(f"samples from {place} on have other bytes than the source's at {where}")
             self.compared += segment.samples
@@ -266,70 +351,5 @@ def _unchanged(have: Sequence[bytes], at: int, want: Sequence[bytes], least: int
     return len(want)
 
 
-def _kept(segment: Copy) -> list[tuple[int, int]]:
-    """Return the ranges of source samples that are copied."""
-    ranges, at = [], segment.first_sample
-    for low, high in segment.drops:
-        ranges.append((at, low))
-        at = high
-    return [(low, high) for low, high in [*ranges, (at, segment.stop_sample)] if low < high]
-
-
-def _nth(ranges: Sequence[tuple[int, int]], number: int) -> int:
-    for low, high in ranges:
-        if number < high - low:
-            return low + number
-        number -= high - low
-    return ranges[-1][1] if ranges else number
-
-
 def _time(media: Media, track: Track, sample: int) -> float:
     return float(media.seconds(track, track.table.pts(min(sample, track.table.count - 1))))
-
-
-def _hash(data: bytes | bytearray) -> bytes:
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
-
-
-def _hashes(
-    media: Media,
-    track: Track,
-    ranges: Iterable[tuple[int, int]],
-    cancel: CancelToken | None,
-    problems: list[str],
-) -> list[bytes]:
-    """Return the hash of each sample; what lies beyond the end of the file is a problem, and has none."""
-    source, found, beyond = media.box.source, [], 0
-    first_beyond = -1
-    for low, high in ranges:
-        for first in range(low, high, _BATCH):
-            if cancel is not None:
-                cancel.check()
-            places = track.table.offsets_and_sizes(first, min(first + _BATCH, high))
-            for number, (offset, size) in enumerate(zip(*(column.tolist() for column in places), strict=True), first):
-                if offset + size > source.size_bytes:
-                    beyond, first_beyond = beyond + 1, first_beyond if beyond else number
-                    found.append(b"")
-                    continue
-                data = bytearray(size)
-                source.readinto_at(offset, memoryview(data))
-                found.append(_hash(data))
-    if beyond:
-        problems.append(f"{media.name} ends before {beyond} of its samples, from {first_beyond} on")
-    return found
-
-
-def _run(media: Media, track: Track, first: int, stop: int) -> bytes:
-    """Return the bytes of samples, one after another."""
-    offsets, sizes = (column.tolist() for column in track.table.offsets_and_sizes(first, stop))
-    out, at = bytearray(), 0
-    while at < len(offsets):
-        end, last = offsets[at] + sizes[at], at + 1
-        while last < len(offsets) and offsets[last] == end:
-            end, last = end + sizes[last], last + 1
-        data = bytearray(end - offsets[at])
-        if end <= media.box.source.size_bytes:
-            media.box.source.readinto_at(offsets[at], memoryview(data))
-        out += data
-        at = last
-    return bytes(out)

@@ -15,7 +15,7 @@ from ffzero.edits.takes import usual_duration
 from ffzero.timebase import Rounding, rescale
 from ffzero.values import dataclass
 
-__all__ = ["LOSSLESS_DEPTHS", "SoundCoding", "sound_coding"]
+__all__ = ["LOSSLESS_DEPTHS", "SoundCoding", "sound_coding", "stated_rate"]
 
 LOSSLESS_DEPTHS = {"flac": (16, 24), "alac": (16, 24)}
 """Bits per sample that FFmpeg codes without loss, by codec; the first ones as 16-bit samples."""
@@ -24,7 +24,7 @@ _IMPLICIT_SBR_RATES = (16000, 22050, 24000)
 """Cores of HE-AAC that need not say that it is: at lower rates nobody makes it."""
 _AAC_LC, _AAC_SAMPLES = 2, 1024
 _OPUS_PACKETS = (120, 240, 480, 960, 1920, 2880)
-_FLOAT_PCM = ("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be")
+_OPUS_DELAY = 312
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class SoundCoding:
 
     ``warm`` packets are coded ahead of those and thrown away; up to ``spare`` more on either side may be kept.
     ``clicks`` says whether a joint of copied packets can be heard: not where blocks overlap and depend on nothing else,
-    so that they cross-fade of themselves. ``reason`` says why nothing can be coded; it is empty where it can.
+    so that they cross-fade of themselves. What a decoder makes of a coder's packets comes ``delay`` samples after what
+    the coder was fed. ``reason`` says why nothing can be coded; it is empty where it can.
     """
 
     packet: int = 0
@@ -42,6 +43,7 @@ class SoundCoding:
     warm: int = 0
     spare: int = 0
     clicks: bool = False
+    delay: int = 0
     reason: str = ""
 
 
@@ -59,7 +61,7 @@ def sound_coding(track: Track, description: int, media: Media | None = None) -> 
     if entry.codec == "opus":
         return _opus(track)
     if entry.codec in ("ac3", "eac3"):
-        return SoundCoding(packet=1536, before=1, warm=2)
+        return SoundCoding(packet=1536, before=1, warm=2, delay=256)
     if entry.codec == "mp3" and media is not None and not _is_layer_3(media, track):
         return SoundCoding(reason="only layer III of MPEG audio can be coded")
     if entry.codec == "mp3":
@@ -71,6 +73,7 @@ def sound_coding(track: Track, description: int, media: Media | None = None) -> 
             warm=6,
             spare=6,
             clicks=True,
+            delay=1105,
         )
     if entry.codec in LOSSLESS_DEPTHS:
         if entry.sample_size_bits not in LOSSLESS_DEPTHS[entry.codec]:
@@ -79,6 +82,11 @@ def sound_coding(track: Track, description: int, media: Media | None = None) -> 
     if entry.codec.startswith("pcm_") and entry.codec not in ("pcm_alaw", "pcm_mulaw"):
         return SoundCoding(packet=1)
     return SoundCoding(reason=f"no encoder for {entry.codec} ({entry.fourcc}) is at hand")
+
+
+def stated_rate(track: Track, description: int) -> int:
+    """Return the rate that places in a track's sound count at: its sample entry's, which HE-AAC decodes to twice of."""
+    return track.entries[description].sample_rate or track.timescale
 
 
 def _is_layer_3(media: Media, track: Track) -> bool:
@@ -97,7 +105,7 @@ def _aac(entry: SampleEntry, config: AacConfig | None) -> SoundCoding:
         return SoundCoding(reason="of AAC only LC with 1024 samples a packet can be coded")
     if config.channels not in (1, 2, 3, 4, 5, 6):
         return SoundCoding(reason=f"AAC with {entry.channels} channels in this order cannot be coded")
-    return SoundCoding(packet=_AAC_SAMPLES, before=1, warm=4, spare=6)
+    return SoundCoding(packet=_AAC_SAMPLES, before=1, warm=4, spare=6, delay=_AAC_SAMPLES)
 
 
 def _opus(track: Track) -> SoundCoding:
@@ -105,4 +113,11 @@ def _opus(track: Track) -> SoundCoding:
     if packet not in _OPUS_PACKETS:
         return SoundCoding(reason=f"Opus packets of {packet / 48:g} ms cannot be coded")
     # The codec predicts levels from packet to packet: a few with the signal of those that follow bring them together.
-    return SoundCoding(packet=packet, before=1, after=max(1, 2880 // packet), warm=max(4, 9600 // packet), clicks=True)
+    return SoundCoding(
+        packet=packet,
+        before=1,
+        after=max(1, 2880 // packet),
+        warm=max(4, 9600 // packet),
+        clicks=True,
+        delay=_OPUS_DELAY,
+    )

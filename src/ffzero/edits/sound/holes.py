@@ -26,11 +26,11 @@ _MOST = 64
 def without_holes(item: Placed, least_s: Fraction) -> Iterator[Placed]:
     """Yield a take of packets of one length in parts, with no hole of more than ``least_s`` in any of them.
 
-    What would be shown of a hole alone is left out. A take of another codec than its neighbours' stays whole.
+    What would be shown of a hole alone is left out.
     """
     take = item.own
     usual = usual_duration(take.track.table)
-    long = [] if item.unlike or take.drops else _long(take, usual + int(least_s * take.track.timescale))
+    long = [] if take.drops else _long(take, usual + int(least_s * take.track.timescale))
     at = take.first
     for number in long:
         yield from _part(item, at, number + 1, take.track.table.dts(number) + usual)

@@ -11,15 +11,14 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-import numpy as np
-
 from ffzero.edits.laying.parts import Placed
 from ffzero.edits.layout import PieceLayout
-from ffzero.edits.sound.coding import SoundCoding, sound_coding
+from ffzero.edits.rendering import Target
+from ffzero.edits.sound.coding import sound_coding
+from ffzero.edits.sound.fitting import Silences, fitting, unfit
 from ffzero.edits.sound.holes import HOLE_S, without_holes
 from ffzero.edits.sound.line import Lane, SoundLine
 from ffzero.edits.sound.rendering import RenderedSound, SoundJob
-from ffzero.edits.takes import Take, usual_duration
 
 __all__ = ["AUDIO_MODES", "join_sound"]
 
@@ -31,44 +30,48 @@ _LONGEST_SILENCE_S = 10
 _WHOLE_S = Fraction(1, 20)
 """A piece that begins or ends so near its file's sound's end is whole there."""
 _FREE_PACKET = 4096
+_SILENCE = "there is no sound: silence"
 
 
 def join_sound(
     placed: Sequence[Placed],
     pieces: Sequence[PieceLayout],
     audio: str | None,
+    model: Target,
     entries: int = 1,
     *,
-    has_gaps: bool = False,
     fills_holes: bool = False,
 ) -> tuple[list[Placed], str]:
-    """Return takes of one sound track with those packets between them that are to be coded anew.
+    """Return takes of one sound track with those packets between them that are to be coded anew, all like ``model``.
 
-    With ``has_gaps`` pieces between them have no sound: there will be silence. With ``fills_holes``, or where something
-    else is coded, so there is where a piece's sound ends before its pictures or begins after them, and where there is a
-    hole in it.
+    Where pieces have no sound there will be silence, but with ``"copy"``. With ``fills_holes``, or where something else
+    is coded, so there is where a piece's sound ends before its pictures or begins after them, and where there is a hole
+    in it.
 
     ``audio`` is ``"copy"``, ``"joint"``, ``"encode"``, or ``None``: joints where a piece was cut inside and the codec's
     packets, only copied, would click. Also returns why nothing can be coded, empty where it can or need not be.
     """
-    take = placed[0].take
-    assert isinstance(take, Take)
     joints = len(placed) > 1 and (audio == "joint" or (audio is None and _cut_inside(placed, pieces)))
     effects = any(pieces[item.piece].request.sound_effects for item in placed)
     parts = [part for item in placed for part in without_holes(item, HOLE_S)] if len(placed) > 1 else list(placed)
-    holes = has_gaps or (fills_holes and _has_hole(parts))
-    mended = len(placed) > 1 and (holes or any(item.unlike for item in placed))
+    silences = Silences.of(placed, pieces, fills_holes=fills_holes) if audio != "copy" else Silences()
+    holes = silences.is_any or (fills_holes and _has_hole(parts))
+    mended = holes or any(item.unlike for item in placed)
     if not (joints or effects or mended or audio == "encode"):
         return list(placed), ""
-    coding = sound_coding(take.track, take.descriptions()[0], pieces[placed[0].piece].request.media)
+    coding = sound_coding(model.track, model.description, model.media)
     if audio is None and not effects and not mended and not coding.clicks:
         return list(placed), ""
     if coding.packet <= 1 or not parts:
         parts = list(placed)
-    reason = coding.reason or _unfit(parts, coding, entries, longest_s=None if has_gaps else _LONGEST_SILENCE_S)
+    if effects or mended or audio == "encode":
+        parts = [fitting(item, coding) for item in parts]
+        entries = 1
+    reason = coding.reason or unfit(parts, coding, entries, longest_s=None if silences.is_any else _LONGEST_SILENCE_S)
     if reason:
         return list(placed), reason
-    return list(_Joiner(SoundLine(parts, pieces, coding), all_anew=audio == "encode").laid()), ""
+    line = SoundLine(parts, pieces, coding, model, silences.first_s, silences.last_s)
+    return list(_Joiner(line, all_anew=audio == "encode").laid()), ""
 
 
 def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool:
@@ -87,34 +90,6 @@ def _cut_inside(placed: Sequence[Placed], pieces: Sequence[PieceLayout]) -> bool
 
 def _has_hole(placed: Sequence[Placed]) -> bool:
     return any(item.at_s - before.end_s > HOLE_S for before, item in pairwise(placed))
-
-
-def _unfit(placed: Sequence[Placed], coding: SoundCoding, entries: int, longest_s: int | None) -> str:
-    if entries > 1 or len({item.descriptions[number] for item in placed for number in item.take.descriptions()}) > 1:
-        return "the pieces' sound has several sample entries"
-    for number, item in enumerate(placed):
-        take = item.take
-        assert isinstance(take, Take)
-        if item.unlike:
-            continue
-        if sound_coding(take.track, take.descriptions()[0]).packet != coding.packet:
-            return "the pieces' packets differ in length"
-        if coding.packet and not _is_even(take, coding.packet):
-            return "packets are not all of one length, or there are gaps between them"
-        if longest_s is not None and number and item.at_s - placed[number - 1].end_s > longest_s:
-            return f"there is no sound for more than {longest_s} seconds"
-    return ""
-
-
-def _is_even(take: Take, packet: int) -> bool:
-    """Whether the packets follow one another without gaps, all of one length but for the jitter of their times."""
-    table, entry = take.track.table, take.track.entries[take.descriptions()[0]]
-    ticks = Fraction(packet * take.track.timescale, entry.sample_rate)
-    if packet == 1 or abs(usual_duration(table) - ticks) > ticks / 8:
-        return packet == 1
-    times = table.durations.sums_before(take.first, take.stop).astype(np.float64)
-    late = times - np.arange(len(times)) * float(ticks)
-    return bool(late.max() - late.min() <= ticks / 2)
 
 
 class _Joiner:
@@ -155,10 +130,9 @@ class _Joiner:
 
     def _runs(self) -> Iterator[tuple[int, int, str]]:
         """Yield the ranges to be coded, on the grid of packets, each with its reason; they lie apart."""
-        last = self.lanes[-1]
         if self.all_anew:
             packet = max(1, self.coding.packet)
-            yield 0, -(-last.end // packet) * packet, "all sound is coded anew"
+            yield 0, -(-self.line.end // packet) * packet, "all sound is coded anew"
             return
         changes = sorted(self._changes())
         while changes:
@@ -176,10 +150,15 @@ class _Joiner:
 
     def _changes(self) -> Iterator[tuple[int, int, str]]:
         """Yield each range in which the sound is not that of copied packets."""
+        begin, end = self.lanes[0].begin, self.lanes[-1].end
+        if self.line.is_silent_first:
+            yield 0, begin + self.line.half_fade, _SILENCE
+        if self.line.is_silent_last:
+            yield end - self.line.half_fade, self.line.end, _SILENCE
         for lane, following in zip(self.lanes, self.lanes[1:], strict=False):
             reason = "a joint: the pieces' packets do not go on from one another"
             if following.begin - lane.end > 2 * self.line.half_fade:
-                reason = "there is no sound: silence"
+                reason = _SILENCE
             yield lane.end - self.line.half_fade, following.begin + self.line.half_fade, reason
         for lane in self.lanes:
             if lane.item.unlike:
@@ -197,10 +176,10 @@ class _Joiner:
             first, stop = (low // packet - before) * packet, (-(-high // packet) + after) * packet
         else:
             first, stop = self.line.boundary(low, after=False), self.line.boundary(high, after=True)
-        if first <= self.line.base:
+        if min(first, low) <= self.line.base:
             first = 0
         end = self.line.copied_end
-        if self.lanes[-1].item.unlike and high >= self.lanes[-1].end:
+        if self.line.ends_coded and high >= self.line.end:
             stop = end
         if not packet or stop > end - packet:
             stop = min(stop, end) if stop < end else end
@@ -236,7 +215,7 @@ class _Joiner:
 
     def _coded(self, low: int, high: int, reason: str, spare_before: int, spare_after: int) -> Placed:
         packet = self.coding.packet
-        lead = (self.coding.warm + spare_before) * packet if packet > 1 else 0
+        lead = (self.coding.warm + spare_before) * packet if packet > 1 and low else 0
         tail = (_TAIL_PACKETS + spare_after) * packet if packet > 1 else 0
         lane = self.line.lane_at(max(low, self.line.base))
         job = SoundJob(
@@ -253,13 +232,23 @@ class _Joiner:
             spare_before=spare_before if low else 0,
             spare_after=spare_after,
         )
-        place = lane.item.descriptions[lane.take.descriptions()[0]]
-        source_start = Fraction(lane.take.start, lane.take.track.timescale) + Fraction(low - lane.at, self.line.rate)
         rendered = RenderedSound(
-            job=job, reason=reason, source_start_s=max(Fraction(0), source_start), lead_samples=self.line.base
+            job=job, reason=reason, source_start_s=self._source_start(lane, low), lead_samples=self.line.base
         )
-        end_s = min(self.line.seconds(high), self.lanes[-1].item.end_s)
-        descriptions = {self.line.description: place}
         return Placed(
-            piece=lane.item.piece, take=rendered, at_s=self.line.seconds(low), end_s=end_s, descriptions=descriptions
+            piece=self._piece(lane, low),
+            take=rendered,
+            at_s=self.line.seconds(low),
+            end_s=min(self.line.seconds(high), self.line.end_s),
+            descriptions={self.line.description: 0},
         )
+
+    def _piece(self, lane: Lane, low: int) -> int:
+        """Return the piece that coded sound is told of: the first where silence comes before all takes."""
+        return 0 if self.line.is_silent_first and low < lane.begin else lane.item.piece
+
+    def _source_start(self, lane: Lane, low: int) -> Fraction:
+        if self.line.is_silent_first and low < lane.begin:
+            return self.line.pieces[0].start
+        start = Fraction(lane.take.start, lane.take.track.timescale) + Fraction(low - lane.at, self.line.rate)
+        return max(Fraction(0), start)

@@ -60,11 +60,19 @@ class SoundEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedEffect:
-    """An effect on samples ``[first, stop)`` of a track."""
+    """An effect on samples ``[first, stop)`` of a track.
+
+    It is faded in and out inside of its range, but not where it ``opens`` or ``closes`` a piece (nothing is heard there
+    of the sound before or after it), nor where it ``follows`` or ``precedes`` another effect.
+    """
 
     effect: SoundEffect
     first: int
     stop: int
+    opens: bool = False
+    closes: bool = False
+    follows: bool = False
+    precedes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

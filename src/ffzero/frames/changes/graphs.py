@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 from av.error import BlockingIOError as AgainError
 from av.error import EOFError as EndError
@@ -15,6 +16,7 @@ __all__ = ["UNSPECIFIED", "FrameGraph", "matrix_of", "range_of"]
 UNSPECIFIED = 2
 _RGB = 0
 _HIGH_DEFINITION_LINES = 720
+_BASE = Fraction(1, 90_000)
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020nc"}
 
 Filter = tuple[str, str]
@@ -31,12 +33,12 @@ class FrameGraph:
         graph = Graph()
         with contextlib.suppress(AttributeError):  # older PyAV: always as many as there are cores
             graph.threads = threads
-        base = like.time_base
+        base = self._base = like.time_base or _BASE
         nodes = [
             graph.add(
                 "buffer",
                 f"video_size={like.width}x{like.height}:pix_fmt={like.format.name}:pixel_aspect=1/1"
-                f":time_base={base or '1/90000'}:colorspace={int(like.colorspace)}:range={int(like.color_range)}",
+                f":time_base={base}:colorspace={int(like.colorspace)}:range={int(like.color_range)}",
             )
         ]
         nodes += [graph.add(name, options or None) for name, options in filters]
@@ -49,14 +51,21 @@ class FrameGraph:
         self._graph.vpush(frame)
         while True:
             try:
-                yield self._graph.vpull()
+                yield self._pulled()
             except (AgainError, EndError):
                 return
 
     def one(self, frame: VideoFrame) -> VideoFrame:
         """Return what a picture becomes, where each comes out at once."""
         self._graph.vpush(frame)
-        return self._graph.vpull()
+        return self._pulled()
+
+    def _pulled(self) -> VideoFrame:
+        """Return a picture with its time in ticks of those that were put in: deinterlacers halve the ticks."""
+        frame = self._graph.vpull()
+        if frame.pts is not None and frame.time_base and frame.time_base != self._base:
+            frame.pts, frame.time_base = round(frame.pts * frame.time_base / self._base), self._base
+        return frame
 
 
 def matrix_of(frame: VideoFrame) -> str:

@@ -15,6 +15,8 @@ __all__ = ["ENOUGH_DB", "Bettering", "TooPoorError"]
 ENOUGH_DB = 45.5
 _APART = 12
 """Abrupt changes are rarer: where the finest attempt began anew fewer pictures ago, all are hard to code."""
+_BROKEN_DB = 42.0
+"""Below it a picture is not only hard to code: SVT-AV1 leaves blocks wrong now and then, at any quantizer."""
 
 
 class TooPoorError(Exception):
@@ -103,7 +105,8 @@ class Bettering:
         """Open the encoder that can take over from this picture, if there is one."""
         number = min(self._number + 1, len(self._recipe.attempts) - 1)
         is_finer = number > self._number
-        if self._has_given_up or (not is_finer and (poor.sync or self._since_anew < _APART)):
+        is_hard = self._since_anew < _APART and poor.psnr_db >= _BROKEN_DB
+        if self._has_given_up or (not is_finer and (poor.sync or is_hard)):
             return False
         if not self._is_begun or not self._one_key:
             following = Encoding(self._recipe, number, self._size)

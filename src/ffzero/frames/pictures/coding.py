@@ -140,7 +140,8 @@ class _Job:
         """Return what the coded pictures are to be like."""
         if self._model is None:
             return source_of(self._job, entry, like)
-        return source_of(self._model.job, self._model.entry, self._model.frame)
+        found = source_of(self._model.job, self._model.entry, self._model.frame)
+        return replace(found, continued=self._job.continued)
 
     def _tell(self, done: int) -> None:
         done = min(done, self._job.frames)  # at a target's rate there may be more than were promised

@@ -17,8 +17,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from ffzero.containers.h264_slices import holds_one_field, without_stale_markings
+from ffzero.containers.isobmff.model import Track
 from ffzero.containers.isobmff.sample_entry import SampleEntry
 from ffzero.containers.nal import RandomAccess
+from ffzero.edits.media import Media
 from ffzero.edits.rendering import PictureJob
 from ffzero.errors import DecodeError, FFZeroError, UnsupportedError
 from ffzero.frames.pictures.extradata import decoder_name, extradata
@@ -27,7 +29,15 @@ from ffzero.reporting import CancelToken
 if TYPE_CHECKING:
     from ffzero.containers.libav.packets import AnyPacket
 
-__all__ = ["Decoding", "open_decoder", "packet_of", "pictures", "sample_aspect", "without_stale_markings_of"]
+__all__ = [
+    "Decoding",
+    "open_decoder",
+    "packet_of",
+    "pictures",
+    "sample_aspect",
+    "undecodable_leading",
+    "without_stale_markings_of",
+]
 
 _BATCH = 64
 """Samples whose places are looked up at once."""
@@ -105,6 +115,7 @@ class Decoding:
         self._shaky_before = self._wanted[0] if gradual and self._wanted else int(column[0])
         is_open = unit is not None and unit.random_access is RandomAccess.OPEN
         self._rewritten = without_stale_markings_of(job) if is_open else {}
+        self._left_out = undecodable_leading(job.media, job.track, job.decode_first, job.decode_stop)
         numbers = job.track.table.sync_candidates()
         low, high = (0, 0) if numbers is None else np.searchsorted(numbers, (job.decode_first, job.decode_stop))
         self._sync = None if numbers is None else frozenset(numbers[low:high].tolist())
@@ -131,6 +142,8 @@ class Decoding:
             raise self._error(f"expected {job.frames} pictures, the samples have {len(self._wanted)}", job.decode_first)
         description = -1
         for sample, data in self._samples():
+            if sample in self._left_out:
+                continue
             number = self._description(sample)
             if number != description:
                 yield from self._kept(None, sample, description)
@@ -264,3 +277,18 @@ def without_stale_markings_of(job: PictureJob) -> dict[int, bytes]:
     sets = (*entry.avc.sps, *entry.avc.pps)
     found = without_stale_markings(filter(None, samples), entry.avc.nal_length_size, sets)
     return {job.decode_first + number: data for number, data in found.items()}
+
+
+def undecodable_leading(media: Media, track: Track, first: int, stop: int) -> frozenset[int]:
+    """Return the samples of ``[first, stop)`` that no decoder which starts at the first of them decodes: HEVC's RASL.
+
+    They are skipped by rights (ITU-T H.265 §8.1.3), but libavcodec takes the second slice of such a picture for damage,
+    and with several threads says so while it is given another one. Reads these samples and the one behind them.
+    """
+    if media.entry_of(track, first).codec != "hevc":
+        return frozenset()
+    table = track.table
+    own = table.pts(first)
+    later = itertools.takewhile(lambda sample: table.pts(sample) < own, range(first + 1, stop))
+    units = ((sample, media.peek(track, sample)) for sample in later)
+    return frozenset(sample for sample, unit in units if unit is not None and unit.is_leading_undecodable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 
 import av
@@ -15,11 +15,12 @@ from av.video.frame import VideoFrame
 from ffzero.frames.sound.decode import as_float
 from ffzero.reporting import CancelToken
 
-__all__ = ["pictures_of", "sound_of"]
+__all__ = ["Sound", "pictures_of"]
 
 _RUN_UP_S = Fraction(12)
 """How long before a time decoding begins: pictures after a key picture may lean on those before it."""
 _SOUND_RUN_UP_S = Fraction(1)
+_KEPT_S = 2
 
 
 @contextlib.contextmanager
@@ -56,14 +57,53 @@ def pictures_of(
                 yield frame.pts * frame.time_base, frame
 
 
-def sound_of(
-    path: str, track: int, start: Fraction, end: Fraction, cancel: CancelToken | None = None
-) -> tuple[np.ndarray, int]:
-    """Return the sound of a track in ``[start, end)``, mixed to one channel, and its rate; silence where there is none.
+class Sound:
+    """The sound of a track, read forwards once: a few seconds of it are kept."""
 
-    Raises ``av.FFmpegError`` where it does not decode, ``KeyError`` where there is no such track.
-    """
-    out, rate = np.zeros(0, np.float32), 0
+    def __init__(self, path: str, track: int, start: Fraction, cancel: CancelToken | None = None) -> None:
+        self._frames = _sound_frames(path, track, start, cancel)
+        self._kept: list[tuple[int, np.ndarray]] = []
+        self._ended = False
+        self.rate = 0
+        """0 before any was read, and where there is none."""
+        self.channels = 1
+
+    def between(self, start: Fraction, end: Fraction) -> np.ndarray:
+        """Return the samples of ``[start, end)``, float32 of shape (samples, channels); silence where there is none.
+
+        Raises ``av.FFmpegError`` where it does not decode, ``KeyError`` where there is no such track.
+        """
+        self._read_until(end)
+        low = round(start * self.rate)
+        out = np.zeros((max(0, int((end - start) * self.rate)), self.channels), np.float32)
+        self._kept = [(at, data) for at, data in self._kept if at + len(data) > low - _KEPT_S * self.rate]
+        for at, data in self._kept:
+            first, stop = max(0, at - low), min(len(out), at - low + len(data))
+            if first < stop:
+                out[first:stop] = data[first - at + low : stop - at + low]
+        return out
+
+    def _read_until(self, end: Fraction) -> None:
+        while not self._ended and (not self._kept or self._kept[-1][0] < end * self.rate):
+            frame = next(self._frames, None)
+            if frame is None:
+                self._ended = True
+                return
+            if not self.rate:
+                self.rate, self.channels = frame.sample_rate, len(frame.layout.channels)
+            assert frame.pts is not None and frame.time_base is not None
+            data = as_float(frame)
+            if data.shape[1] != self.channels:
+                data = np.repeat(data.mean(axis=1, keepdims=True), self.channels, axis=1)
+            self._kept.append((round(frame.pts * frame.time_base * self.rate), data))
+
+    def close(self) -> None:
+        self._frames.close()
+
+
+def _sound_frames(
+    path: str, track: int, start: Fraction, cancel: CancelToken | None
+) -> Generator[AudioFrame, None, None]:
     with _opened(path) as container:
         stream = next((stream for stream in container.streams.audio if stream.id == track), None)
         if stream is None:
@@ -74,15 +114,5 @@ def sound_of(
             if cancel is not None:
                 cancel.check()
             assert isinstance(frame, AudioFrame)
-            if frame.pts is None or frame.time_base is None:
-                continue
-            if not rate:
-                rate = frame.sample_rate
-                out = np.zeros(max(0, int((end - start) * rate)), np.float32)
-            at = round((frame.pts * frame.time_base - start) * rate)
-            if at >= len(out):
-                break
-            low, high = max(0, at), min(len(out), at + frame.samples)
-            if low < high:
-                out[low:high] = as_float(frame).mean(axis=1)[low - at : high - at]
-    return out, rate or 1
+            if frame.pts is not None and frame.time_base is not None:
+                yield frame

@@ -22,8 +22,6 @@ from ffzero.values import dataclass
 
 __all__ = ["picture_checks"]
 
-LEAST_PSNR_DB = 45.0
-LEAST_VMAF = 97.0
 _MOST_SLACK_S = Fraction(1, 250)
 _MAX_NAMED = 3
 _MAX_LISTED = 100
@@ -49,7 +47,11 @@ def picture_checks(
             checks.append(skipped("pictures", f"{name}: without its source"))
             continue
         track = output.box.track(number)
-        own = [sources[segment.input].box.track(segment.track) for segment in segments]
+        own = [
+            sources[segment.input].box.track(segment.track)
+            for segment in segments
+            if not (isinstance(segment, Render) and segment.step_s is not None)
+        ]
         if any(entry.encryption is not None for some in (track, *own) for entry in some.entries):
             checks.append(skipped("pictures", f"{name}: encrypted, and there is no key"))
             continue
@@ -64,12 +66,11 @@ def picture_checks(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """A picture that is to be shown, or, where ``frame`` is ``None``, any pictures until ``until``."""
+    """A picture that is to be shown; where ``frame`` is ``None`` it may look like anything."""
 
     time: Fraction
     segment: int
     frame: VideoFrame | None = None
-    until: Fraction = Fraction(0)
 
 
 @dataclass(slots=True)
@@ -99,14 +100,11 @@ class _Comparison:
         slack = self._slack()
         try:
             for wanted in self._wanted():
-                while self._next is not None and self._next[0] < wanted.time - slack:
+                near = slack if wanted.frame is not None else max(2 * slack, Fraction(1, 2 * self.track.timescale))
+                while self._next is not None and self._next[0] < wanted.time - near:
                     self._tell("not planned", self._next[0])
                     self._next = next(shown, None)
-                if wanted.frame is None:
-                    while self._next is not None and self._next[0] < wanted.until - slack:
-                        self.free += 1
-                        self._next = next(shown, None)
-                elif self._next is None or self._next[0] > wanted.time + slack:
+                if self._next is None or self._next[0] > wanted.time + near:
                     self._tell("missing", wanted.time)
                 else:
                     self._compare(wanted, self._next[1])
@@ -152,9 +150,10 @@ class _Comparison:
         while numbers:
             first = numbers.pop(0)
             segment = self.segments[first]
-            if isinstance(segment, Render) and segment.is_altered:
-                if segment.start_s is not None and segment.end_s is not None:
-                    yield _Wanted(time=segment.start_s, until=segment.end_s, segment=first)
+            if isinstance(segment, Render) and segment.step_s is not None:
+                assert segment.start_s is not None
+                for step in range(segment.steps):
+                    yield _Wanted(time=segment.start_s + step * segment.step_s, segment=first)
                 continue
             together = [first]
             while numbers and self._goes_on(self.segments[together[-1]], self.segments[numbers[0]]):
@@ -163,8 +162,8 @@ class _Comparison:
 
     @staticmethod
     def _goes_on(one: Segment, two: Segment) -> bool:
-        altered = isinstance(two, Render) and two.is_altered
-        return one.piece == two.piece and one.track == two.track and not altered
+        paced = isinstance(two, Render) and two.step_s is not None
+        return one.piece == two.piece and one.track == two.track and not paced
 
     def _from_source(self, numbers: Sequence[int]) -> Iterator[_Wanted]:
         media = self.sources[self.segments[numbers[0]].input]
@@ -176,7 +175,7 @@ class _Comparison:
         self._source = media.name
         last: Fraction | None = None
         for time, frame in pictures_of(media.name, track, spans[0][1], self.cancel):
-            if last is not None and time < last and len(spans) > 1:
+            if last is not None and time <= last and len(spans) > 1:
                 spans.pop(0)  # FFmpeg lets a later edit begin before the one before has ended
             last = time
             while spans and time >= spans[0][2] - half:
@@ -187,11 +186,14 @@ class _Comparison:
             if time >= start - half:
                 at = self.segments[number].start_s
                 assert at is not None
-                yield _Wanted(time=at + time - start, frame=frame, segment=number)
+                like = None if _is_altered(self.segments[number], time) else frame
+                yield _Wanted(time=at + time - start, frame=like, segment=number)
 
     def _compare(self, wanted: _Wanted, frame: VideoFrame) -> None:
         segment, source = self.segments[wanted.segment], wanted.frame
-        assert source is not None
+        if source is None:
+            self.free += 1
+            return
         if isinstance(segment, Copy):
             self.copied += 1
             if not same_picture(source, frame):
@@ -237,20 +239,33 @@ class _Comparison:
 
     def _rendered(self, name: str, number: int, segment: Render) -> Check:
         where = f"{name} from {format_time(segment.start_s or 0)} to {format_time(segment.end_s or 0)}"
-        if segment.is_altered:
-            return skipped("rendered", f"{where}: not to look like the source ({segment.reason})")
         quality = self.qualities.get(number)
+        if segment.is_altered and quality is None:
+            return skipped("rendered", f"{where}: not to look like the source ({segment.reason})")
         if quality is None:
             return failed("rendered", f"{where}: none of {segment.frames} pictures is there")
         values = quality.to_dict()
         vmaf = values["vmaf_min"]
         text = f"{where}: {values['pictures']} pictures, PSNR {values['psnr_db_min']:.1f} dB at least"
-        text += f" ({values['psnr_db_mean']:.1f} on average), SSIM {values['ssim_min']:.4f} ({values['ssim_mean']:.4f})"
+        text += f" ({values['psnr_db_mean']:.1f} on average)"
+        if (chroma := values["chroma_psnr_db_min"]) is not None:
+            text += f", of colour {chroma:.1f} dB"
+        text += f", SSIM {values['ssim_min']:.4f} ({values['ssim_mean']:.4f})"
         text += f", VMAF {vmaf:.1f} ({values['vmaf_mean']:.1f})" if vmaf is not None else ", VMAF not to be had"
-        good = values["psnr_db_min"] >= LEAST_PSNR_DB or (vmaf is not None and vmaf >= LEAST_VMAF)
-        make = passed if good else failed
+        weak = quality.weaknesses()
+        if weak:
+            text += f"; {', '.join(weak)}"
+        make = failed if weak else passed
         start, end = float(segment.start_s or 0), float(segment.end_s or 0)
         return make("rendered", text, track=self.track.id, start_s=start, end_s=end, **values)
+
+
+def _is_altered(segment: Segment, time: Fraction) -> bool:
+    """Whether a picture of the source need not look like it any more; at the very ends of effects either is right."""
+    if isinstance(segment, Copy) or not segment.is_altered:
+        return False
+    ranges = segment.altered_s
+    return not ranges or any(low - _MOST_SLACK_S <= time < high + _MOST_SLACK_S for low, high in ranges)
 
 
 def _source_end(segment: Segment) -> Fraction:

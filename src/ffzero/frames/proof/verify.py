@@ -6,14 +6,15 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 
-from ffzero.edits.describe import describe
 from ffzero.edits.inputs import open_input
 from ffzero.edits.media import Media
 from ffzero.edits.proof.player_risks import player_risks
-from ffzero.edits.proof.proof import Check, Verification, failed, passed, skipped
+from ffzero.edits.proof.presenting import chapter_check, presentation_checks
+from ffzero.edits.proof.proof import Check, Verification, failed, passed
 from ffzero.edits.proof.record import Record, missing_sources
+from ffzero.edits.proof.record_fit import misfits
 from ffzero.edits.proof.sample_proof import copied_checks
-from ffzero.errors import FFZeroError, InvalidDataError, UnsupportedError
+from ffzero.errors import FFZeroError, InvalidDataError, SourceError, SourceNotFoundError, UnsupportedError
 from ffzero.frames.proof.pictures import picture_checks
 from ffzero.frames.proof.sound import sound_checks
 from ffzero.reporting import CancelToken, Reporter, no_report
@@ -37,15 +38,21 @@ def verify_output(
     checks = [_sources(record)]
     try:
         media = _media(name)
-    except (InvalidDataError, UnsupportedError) as error:
+    except SourceNotFoundError:
+        raise
+    except (InvalidDataError, SourceError, UnsupportedError) as error:
         return Verification(output=name, checks=(*checks, failed("readable", str(error))))
     sources = {}
     for source in record.sources:
         try:
-            sources[source.path] = _media(source.path)
+            found = _media(source.path)
         except (FFZeroError, OSError):
             continue  # the check of sources tells of one that is gone; those of tracks name it again
-    checks += [_tracks(media, record), _chapters(media, record)]
+        if wrong := misfits(found, source.path, record):
+            checks.append(failed("sources", f"{source.path}: {wrong}"))
+        else:
+            sources[source.path] = found
+    checks += [_tracks(media, record), chapter_check(media, record), *presentation_checks(media, record, sources)]
     checks += copied_checks(media, record, sources, cancel=cancel)
     checks += picture_checks(media, record, sources, reporter=reporter, cancel=cancel)
     checks += sound_checks(media, record, sources, cancel=cancel)
@@ -78,12 +85,3 @@ def _tracks(media: Media, record: Record) -> Check:
 
 def _counted(kinds: Iterable[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items()) or "none"
-
-
-def _chapters(media: Media, record: Record) -> Check:
-    found = len(describe(media).chapters)
-    if record.chapters is None:
-        return skipped("chapters", f"{found}; how many it should have is not known", chapters=found)
-    if found != record.chapters:
-        return failed("chapters", f"{found}, not {record.chapters}", chapters=found)
-    return passed("chapters", f"{found}, as planned", chapters=found)

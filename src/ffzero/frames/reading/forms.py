@@ -146,6 +146,11 @@ class PictureForm:
     def dtype(self) -> np.dtype:
         return self._layout[0].dtype
 
+    @property
+    def lends(self) -> bool:
+        """Whether what may be written to is the decoded picture itself: a second frame of it must be a copy."""
+        return self._writable and not self._owned
+
     def converted(self, picture: VideoFrame) -> VideoFrame:
         """See ``Form.converted``. Writable forms get memory of their own where the decoder still uses the picture's."""
         if not self._owned:

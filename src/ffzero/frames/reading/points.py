@@ -45,19 +45,24 @@ def _of_piece(
         for number, time in wanted:
             numbers.setdefault(track.point_at(time, low), []).append(number)
         found: dict[int, Frame] = {}
-        made: dict[tuple[int, int], Frame] = {}
+        lines: dict[tuple[int, int], Line] = {}
         for picture, pts, point in track.points(numbers):
-            frame = made.get((pts, point.shift))
-            if frame is None:
-                shift = point.shift * track.base - track.origin
-                line = Line(
+            shift = point.shift * track.base - track.origin
+            line = lines.get((pts, point.shift))
+            is_first = line is None
+            if line is None:
+                line = lines[pts, point.shift] = Line(
                     track=track.id,
                     time_base=track.base,
                     offset=shift + place.at - place.start,
                     first=_index(request, key, track_id, point, pts * track.base + shift),
                 )
-                frame = made[pts, point.shift] = Frame(picture, forms.of(picture), line, pts, 0)
-            found |= dict.fromkeys(numbers[point], frame)
+            form = forms.of(picture)
+            for number in numbers[point]:
+                # A frame for each time: to forget one, or to write to it, is nothing to the others.
+                frame = Frame(picture, form, line, pts, 0)
+                found[number] = frame.copy() if form.lends and not is_first else frame
+                is_first = False
         return found
 
 

@@ -136,11 +136,12 @@ def _is_read_by_table(media: Media, track: Track, cancel: CancelToken | None) ->
     """Whether a track decodes to what its sample entry says; HE-AAC does not, and FFmpeg's demuxer knows how."""
     if len(track.entries) != 1 or not track.entries[0].sample_rate or not track.entries[0].channels:
         return False
+    source = TrackSound(media, track, 0, cancel)
     try:
-        TrackSound(media, track, 0, cancel).read(0, 1)
+        source.read(0, 1)
     except UnsupportedError:
         return False
-    return True
+    return (source.rate, source.channels) == (source.entry.sample_rate, source.entry.channels)
 
 
 def _of_span(source: TrackSound, span: Span, low: Fraction, high: Fraction, offset: Fraction) -> _Part:

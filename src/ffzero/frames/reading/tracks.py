@@ -23,7 +23,7 @@ from ffzero.containers.nal import RandomAccess
 from ffzero.edits.media import Media
 from ffzero.edits.rendering import PictureJob
 from ffzero.errors import DecodeError
-from ffzero.frames.pictures.decode import open_decoder, without_stale_markings_of
+from ffzero.frames.pictures.decode import open_decoder, undecodable_leading, without_stale_markings_of
 from ffzero.frames.pictures.extradata import extradata
 from ffzero.frames.reading.failures import sample_error
 from ffzero.frames.reading.samples import Sample, samples_of
@@ -150,6 +150,7 @@ class _Pass:
         self._rewritten: dict[int, bytes] = {}
         if access is RandomAccess.OPEN:
             self._rewritten = without_stale_markings_of(self._job())
+        self._left_out = undecodable_leading(self._media, self._track, run.first, run.stop)
 
     def _job(self) -> PictureJob:
         run = self._run
@@ -172,6 +173,8 @@ class _Pass:
         for sample in samples_of(self._media, self._track, run.first, run.stop):
             if cancel is not None:
                 cancel.check()
+            if sample.number in self._left_out:
+                continue
             if sample.description != description:
                 if decoder is not None:
                     yield from self._out(self._decoded(decoder, None, sample.number))

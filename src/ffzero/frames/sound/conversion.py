@@ -43,6 +43,8 @@ class ConvertedSound:
         ratio = Fraction(rate_from, rate_to)
         self._step, self._phases = ratio.numerator, ratio.denominator
         self._taps = _kernel(ratio) if ratio != 1 else None
+        self._held = np.zeros((0, mix.shape[0]), np.float32)
+        self._held_at = 0
 
     def read(self, first: int, stop: int) -> np.ndarray:
         """Return samples ``[first, stop)`` at the new rate: float32 of shape (samples, channels), a new array."""
@@ -55,7 +57,7 @@ class ConvertedSound:
         if not len(whole):
             return np.zeros((0, self._mix.shape[1]), np.float32)
         low = int(whole[0]) - half + 1
-        source = self._read(low, int(whole[-1]) + half + 1) @ self._mix
+        source = self._around(low, int(whole[-1]) + half + 1) @ self._mix
         out = np.empty((len(whole), source.shape[1]), np.float32)
         for channel in range(source.shape[1]):
             windows = np.lib.stride_tricks.sliding_window_view(source[:, channel].copy(), taps.shape[1])
@@ -64,6 +66,16 @@ class ConvertedSound:
                 begin = int(whole[number]) - half + 1 - low
                 mine[:] = np.ascontiguousarray(windows[begin :: self._step][: len(mine)]) @ taps[phase[number]]
         return out
+
+    def _around(self, low: int, high: int) -> np.ndarray:
+        """Return samples of the source; what was read last is kept, because to go back takes decoding again."""
+        kept = self._held[low - self._held_at :] if low >= self._held_at else self._held[:0]
+        if len(kept) and low + len(kept) <= high:
+            self._held = np.concatenate((kept, self._read(low + len(kept), high)))
+        else:
+            self._held = self._read(low, high)
+        self._held_at = low
+        return self._held
 
 
 def _kernel(ratio: Fraction) -> np.ndarray:

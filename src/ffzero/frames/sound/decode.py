@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 
 import av
 import numpy as np
@@ -27,6 +28,7 @@ _FULL_SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0}
 _BATCH_PACKETS = 32
 _MAX_PACKET_BYTES = 1 << 26
 _BATCH_PCM_SAMPLES = 8192
+_MOST_ASKED = 8
 
 
 class TrackSound:
@@ -38,7 +40,9 @@ class TrackSound:
     def __init__(self, media: Media, track: Track, description: int, cancel: CancelToken | None = None) -> None:
         self.media, self.track = media, track
         self.entry = track.entries[description]
-        self.packet = sound_coding(track, description).packet
+        coding = sound_coding(track, description)
+        self.packet = coding.packet
+        self.rate = self.entry.sample_rate
         self.channels = self.entry.channels
         self.layout = LAYOUTS.get(self.channels, f"{self.channels}c")
         """FFmpeg's name of the channels' layout, the decoder's own once something was decoded."""
@@ -47,6 +51,21 @@ class TrackSound:
         self._held = np.zeros((0, self.channels), np.float32)
         self._at = -1
         """Where ``_held`` begins; -1 while nothing was decoded."""
+        if coding.reason:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Take rate and channels from the decoder: of HE-AAC, and of what is only read, the entry may say others."""
+        decoder = self._open()
+        for _, data in islice(self._packets(0), _MOST_ASKED):
+            try:
+                frame = next(iter(decoder.decode(av.Packet(data))), None)
+            except (FFmpegError, EOFError):
+                continue
+            if frame is not None:
+                self.rate, self.layout, self.channels = frame.sample_rate, frame.layout.name, frame.layout.nb_channels
+                self._held = np.zeros((0, self.channels), np.float32)
+                return
 
     def read(self, first: int, stop: int) -> np.ndarray:
         """Return samples ``[first, stop)`` as a new array. Raises ``DecodeError``, ``CancelledError``."""
@@ -76,13 +95,13 @@ class TrackSound:
         if self.packet:
             return number * self.packet
         table = self.track.table
-        return rescale(table.dts(number) - table.start_dts, table.timescale, self.entry.sample_rate, Rounding.NEAREST)
+        return rescale(table.dts(number) - table.start_dts, table.timescale, self.rate, Rounding.NEAREST)
 
     def _number(self, place: int) -> int:
         if self.packet:
             return place // self.packet
         table = self.track.table
-        ticks = rescale(place, self.entry.sample_rate, table.timescale, Rounding.NEAREST) + table.start_dts
+        ticks = rescale(place, self.rate, table.timescale, Rounding.NEAREST) + table.start_dts
         number = table.first_at_or_after_dts(ticks)
         return number if number < table.count and table.dts(number) == ticks else max(0, number - 1)
 
@@ -101,7 +120,7 @@ class TrackSound:
                 self._cancel.check()
             packet = av.Packet(data)
             packet.pts = packet.dts = self._place(number)
-            packet.time_base = Fraction(1, self.entry.sample_rate)
+            packet.time_base = Fraction(1, self.rate)
             try:
                 frames = decoder.decode(packet)
             except (FFmpegError, EOFError) as error:
@@ -114,7 +133,7 @@ class TrackSound:
             yield from self._placed(frame, self.track.table.count - 1, wanted)
 
     def _placed(self, frame: AudioFrame, number: int, wanted: int) -> Iterator[tuple[int, np.ndarray]]:
-        if frame.sample_rate != self.entry.sample_rate or len(frame.layout.channels) != self.channels:
+        if frame.sample_rate != self.rate or len(frame.layout.channels) != self.channels:
             raise UnsupportedError(
                 f"the sound of track {self.track.id} decodes to {frame.sample_rate} Hz {frame.layout.name}, which its "
                 "sample entry does not say (HE-AAC?)",
@@ -155,8 +174,8 @@ class TrackSound:
         found = sound_extradata(entry)
         if found:
             decoder.extradata = found
-        decoder.sample_rate = entry.sample_rate
-        decoder.layout = self.layout
+        if entry.sample_rate and self.channels:
+            decoder.sample_rate, decoder.layout = entry.sample_rate, self.layout
         if entry.codec in ("ac3", "eac3"):
             decoder.options = {"drc_scale": "0"}
         return decoder

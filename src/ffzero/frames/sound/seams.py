@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 
+from ffzero.edits.sound.coding import sound_coding
 from ffzero.edits.sound.rendering import CodedSound, Neighbour, SoundJob
 from ffzero.errors import UnsupportedError
 from ffzero.frames.sound.aac_windows import Falling, falling_of, folded_fall, folded_rise, with_shape
@@ -16,8 +17,8 @@ from ffzero.values import dataclass
 
 __all__ = ["code_between"]
 
-_DELAYS = {"aac": 1024, "ac3": 256, "eac3": 256, "mp3": 1105, "opus": 312}
-"""By how many samples what a decoder makes of a coder's packets comes after what the coder was fed."""
+_PREDICTED = frozenset({"opus"})
+"""Codecs that say less of a packet where a decoder has the one before."""
 _APART = 2
 """The grade of a seam at which windows cannot meet."""
 _FallingOf = Callable[[bytes], Falling | None]
@@ -39,10 +40,16 @@ def code_between(job: SoundJob, chunks: _Signal) -> CodedSound:
 def _on_grid(job: SoundJob, chunks: Iterator[np.ndarray], *, economy: int = 0) -> dict[int, bytes]:
     """Return packets by their place after the job's ``lead``, negative ones before it."""
     encoder = SoundEncoder(job, economy=economy)
-    late = -_DELAYS[job.entry.codec] % job.packet
-    first = np.zeros((late, job.entry.channels), np.float32)
+    delay = sound_coding(job.track, job.description).delay
+    late = -delay % job.packet
+    if job.entry.codec in _PREDICTED and not job.lead:
+        # The first packet is the coder's first, too: a decoder knows nothing of one before it.
+        late = -delay
+        fed = _without_first(chunks, delay)
+    else:
+        fed = chain((np.zeros((late, job.entry.channels), np.float32),), chunks)
     found: dict[int, bytes] = {}
-    for packet in encoder.packets(chain((first,), chunks)):
+    for packet in encoder.packets(fed):
         place = packet.at - late - job.lead
         if place % job.packet:
             raise UnsupportedError(f"the encoder for {job.entry.codec} here has an unknown delay ({packet.at} samples)")
@@ -52,6 +59,12 @@ def _on_grid(job: SoundJob, chunks: Iterator[np.ndarray], *, economy: int = 0) -
     if not all(number in found for number in range(wanted)):
         raise UnsupportedError(f"{wanted} packets of {job.entry.codec} came out as {len(found)}")
     return found
+
+
+def _without_first(chunks: Iterator[np.ndarray], samples: int) -> Iterator[np.ndarray]:
+    for chunk in chunks:
+        yield chunk[samples:]
+        samples = max(0, samples - len(chunk))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

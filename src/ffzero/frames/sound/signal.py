@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
+from ffzero.edits.sound.coding import stated_rate
 from ffzero.edits.sound.rendering import PlacedEffect, SoundEffect, SoundJob, SoundPart
 from ffzero.errors import UsageError
 from ffzero.frames.sound.conversion import ConvertedSound, mixing
 from ffzero.frames.sound.decode import LAYOUTS, TrackSound
 from ffzero.frames.sound.filters import FilteredSound
 from ffzero.reporting import CancelToken
+from ffzero.timebase import Rounding, rescale
 
 __all__ = ["signal"]
 
 _CHUNK = 1 << 15
+_EDGE = 2048
+"""How many samples are mirrored at the end of an effect, over and over."""
 _Read = Callable[[int, int], np.ndarray]
 
 
@@ -58,7 +63,8 @@ def _part_sound(part: SoundPart, job: SoundJob, opened: ExitStack, cancel: Cance
         sound = TrackSound(media, track, description, cancel)
         read: _Read = sound.read
         for number, effect in enumerate(part.effects[:count]):
-            with_effect = _WithEffect(effect, read, chain(number), sound, job.fade // 2)
+            placed = _at_rate(effect, stated_rate(track, description), sound.rate)
+            with_effect = _WithEffect(placed, read, chain(number), sound, job.fade // 2)
             opened.callback(with_effect.close)
             read = with_effect.read
         return read
@@ -67,9 +73,17 @@ def _part_sound(part: SoundPart, job: SoundJob, opened: ExitStack, cancel: Cance
     return lambda first, stop: read(part.first + first, part.first + stop)
 
 
+def _at_rate(effect: PlacedEffect, stated: int, rate: int) -> PlacedEffect:
+    """Return an effect on samples of the rate that the track decodes to."""
+    if rate == stated:
+        return effect
+    first, stop = (rescale(place, stated, rate, Rounding.NEAREST) for place in (effect.first, effect.stop))
+    return replace(effect, first=first, stop=stop)
+
+
 def _like_job(read: _Read, sound: TrackSound, job: SoundJob) -> _Read:
     """Return sound at the job's rate and in its channels."""
-    rates = sound.entry.sample_rate, job.entry.sample_rate
+    rates = sound.rate, job.entry.sample_rate
     if rates[0] == rates[1] and sound.channels == job.entry.channels:
         return read
     sound.read(0, 1)  # only the decoder knows where the channels are
@@ -78,32 +92,71 @@ def _like_job(read: _Read, sound: TrackSound, job: SoundJob) -> _Read:
 
 
 class _WithEffect:
-    """A track's samples with one effect: beyond its range they are what they were, at its ends it is faded in."""
+    """A track's samples with one effect: beyond its range they are what they were, at its ends it is faded in.
+
+    Where the range begins or ends with its piece it is not faded, and beyond are the effect's own samples, mirrored:
+    coders and cross-fades reach a little over a piece's ends, and are to find there what does not click.
+    """
 
     def __init__(self, placed: PlacedEffect, read: _Read, heard: _Read, sound: TrackSound, fade: int) -> None:
         self.placed = placed
         self._read = read
         self._heard = heard
         self._sound = sound
-        self._fade = min(fade, (placed.stop - placed.first) // 2)
+        length = placed.stop - placed.first
+        self._fade = min(fade, length // 2)
+        self._edge = min(_EDGE, length)
         self._whole: np.ndarray | None = None
         self._filtered: FilteredSound | None = None
+        self._first: np.ndarray | None = None
+        self._last = np.zeros((self._edge, sound.channels), np.float32)
+        self._last_at = placed.stop - self._edge
+        """Up to where ``_last``, the end of the effect's samples, was read."""
 
     def read(self, first: int, stop: int) -> np.ndarray:
         out = self._read(first, stop)
-        low, high = max(first, self.placed.first), min(stop, self.placed.stop)
+        placed = self.placed
+        if placed.opens and first < placed.first:
+            end = min(stop, placed.first)
+            if self._first is None:
+                self._first = self._wet(placed.first, placed.first + self._edge)
+            out[: end - first] = self._first[_mirrored(placed.first - 1 - np.arange(first, end), self._edge)]
+        low, high = max(first, placed.first), min(stop, placed.stop)
         if low < high:
             dry = out[low - first : high - first]
             gain = self._gain(low, high)
             out[low - first : high - first] = dry * (1 - gain) + self._wet(low, high) * gain
+        if placed.closes and stop > placed.stop:
+            begin = max(first, placed.stop)
+            late = self._ending()
+            out[begin - first :] = late[self._edge - 1 - _mirrored(np.arange(begin, stop) - placed.stop, self._edge)]
         return out
 
     def _gain(self, low: int, high: int) -> np.ndarray:
         places = np.arange(low, high)
-        near = np.minimum(places - self.placed.first + 0.5, self.placed.stop - places - 0.5)
+        far = np.full(len(places), np.inf)
+        placed = self.placed
+        rising = far if placed.opens or placed.follows else places - placed.first + 0.5
+        falling = far if placed.closes or placed.precedes else placed.stop - places - 0.5
+        near = np.minimum(rising, falling)
         return np.asarray(np.minimum(1, near / max(self._fade, 1)), np.float32).reshape(-1, 1)
 
+    def _ending(self) -> np.ndarray:
+        """Return the last of the effect's samples; they are kept when they are read on the way there."""
+        if self._last_at < self.placed.stop:
+            self._wet(self._last_at, self.placed.stop)
+        return self._last
+
     def _wet(self, low: int, high: int) -> np.ndarray:
+        found = self._made(low, high)
+        begin = max(low, self._last_at)
+        if low <= self._last_at < high:
+            at = begin - self.placed.stop + self._edge
+            self._last[at : at + high - begin] = found[begin - low :]
+            self._last_at = high
+        return found
+
+    def _made(self, low: int, high: int) -> np.ndarray:
         effect = self.placed.effect
         if effect.function is not None:
             if self._whole is None:
@@ -122,8 +175,14 @@ class _WithEffect:
             self._filtered.close()
 
     def _open(self, effect: SoundEffect) -> FilteredSound:
-        first, stop, rate = self.placed.first, self.placed.stop, self._sound.entry.sample_rate
+        first, stop, rate = self.placed.first, self.placed.stop, self._sound.rate
         return FilteredSound(effect.filter, self._heard, first, stop, rate, self._sound.layout)
+
+
+def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
+    """Return places from 0 on as such in ``[0, length)``, to and fro."""
+    turned = places % (2 * length)
+    return np.asarray(np.minimum(turned, 2 * length - 1 - turned))
 
 
 def _applied(effect: SoundEffect, samples: np.ndarray) -> np.ndarray:
