@@ -116,7 +116,8 @@ class TestWell:
             duration_s=2,
             reporter=lambda event: events.append((time.monotonic(), event)),
         )
-        percents = [event.details["percent"] or 0.0 for _, event in events]
+        told = (event.details["percent"] for _, event in events)
+        percents = [percent for percent in told if percent is not None]  # FFmpeg may have no time to tell in between
         assert len(percents) >= 3
         assert percents == sorted(percents)
         assert events[-1][0] - events[0][0] > 0.4
