@@ -97,9 +97,7 @@ def stream(
     Finished chunks are kept beside OUTPUT until it is whole: after a crash or Ctrl-C the same command goes on from
     there. Chunks that the function returns as they are cost nothing; without --call all of them are copied.
     """
-    from ffzero.engines.opening import check_engine
     from ffzero.pipelines.entry_points import load_stage
-    from ffzero.storage.outputs import Destination
 
     output = check_output(output, dry_run=dry_run)
     size, policy = _chunk_size(chunk, by), _policy(on_error)
@@ -110,10 +108,7 @@ def stream(
     if dry_run or output is None:
         if follow:
             raise UsageError("what is still to be recorded has no plan", hint="Leave out --dry-run or --follow")
-        if engine is not None:
-            check_engine(engine)
-        if output is not None:
-            Destination.examine(output, overwrite=True)
+        _check(output, engine)
         _show(console, source, size, by, output)
         return
     with TerminalProgress(console.stderr) as progress, cancellable() as cancel:
@@ -136,6 +131,17 @@ def stream(
                 cancel=cancel,
             )
     _report(console, result, reporter.peak_bytes)
+
+
+def _check(output: str | None, engine: str | None) -> None:
+    """Raise what a run would raise for its engine's name and its output's folder."""
+    from ffzero.engines.opening import check_engine
+    from ffzero.storage.outputs import Destination
+
+    if engine is not None:
+        check_engine(engine)
+    if output is not None:
+        Destination.examine(output, overwrite=True)
 
 
 def _report(console: Console, result: ffzero.StreamResult, memory_bytes: int | None) -> None:

@@ -9,6 +9,7 @@ from ffzero.containers.bits import BitReader
 from ffzero.containers.isobmff.boxes import View
 from ffzero.containers.isobmff.codec_config import parse_audio_specific_config, parse_esds
 from ffzero.containers.isobmff.codec_names import AUDIO_CODECS, OBJECT_TYPES, pcm_codec
+from ffzero.containers.packet_samples import packet_samples
 from ffzero.errors import InvalidDataError
 
 __all__ = ["audio_config"]
@@ -16,7 +17,6 @@ __all__ = ["audio_config"]
 _MPEG_AUDIO_OBJECTS = {32: "mp1", 33: "mp2", 34: "mp3", 36: "mp4als"}
 _AC3_RATES = (48000, 44100, 32000, 0)
 _AC3_CHANNELS = (2, 1, 2, 3, 3, 4, 4, 5)
-_PACKET_SAMPLES = {"ac3": 1536, "eac3": 1536, "amr_nb": 160, "amr_wb": 320, "adpcm_ima_qt": 64}
 
 
 def audio_config(fields: Mapping[str, Any], children: Mapping[str, View]) -> dict[str, Any]:
@@ -36,16 +36,8 @@ def audio_config(fields: Mapping[str, Any], children: Mapping[str, View]) -> dic
         config.update({key: value for key, value in reader[1](children[reader[0]]).items() if value})
     rate = config.get("sample_rate", fields["sample_rate"])
     if "frame_samples" not in config:
-        config["frame_samples"] = _packet_samples(config["codec"], rate)
+        config["frame_samples"] = packet_samples(config["codec"], rate)
     return config
-
-
-def _packet_samples(codec: str, sample_rate: int) -> int:
-    if codec.startswith("pcm_"):
-        return 1
-    if codec in ("mp3", "mp2"):
-        return 1152 if codec == "mp2" or sample_rate >= 32000 else 576
-    return _PACKET_SAMPLES.get(codec, 0)
 
 
 def _mpeg4_audio(view: View, codec: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ffzero.containers.libav.opening import context_of
+from ffzero.containers.packet_samples import WHOLE_PACKETS, packet_samples
 from ffzero.values import dataclass
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SoundClock"]
 
-_WHOLE_PACKETS = {"aac": 1024, "mp3": 1152, "mp2": 1152, "ac3": 1536, "eac3": 1536, "opus": 0}
-"""How many samples a packet of a codec has as a rule, the last one included; 0 where each stream has its own."""
-_HALF_RATE = 32000
-"""Below it MP3 has half as many (MPEG-2 layer III, ISO/IEC 13818-3 §2.4.2.1)."""
+_AAC_SAMPLES = 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,11 +78,12 @@ class SoundClock:
 
     def _length_s(self, packet: AnyPacket) -> Fraction:
         """Return how much a packet decodes to, what is thrown away included; 0 where that is not known."""
-        context, usual = context_of(packet.stream), _WHOLE_PACKETS.get(self.codec)
-        if usual is None or context is None:
+        context = context_of(packet.stream)
+        if context is None or (self.codec not in WHOLE_PACKETS and self.codec != "opus"):
             return Fraction(0)
         rate = context.sample_rate or 0
-        samples = getattr(context, "frame_size", 0) or (usual // 2 if usual == 1152 and rate < _HALF_RATE else usual)
+        usual = _AAC_SAMPLES if self.codec == "aac" else packet_samples(self.codec, rate)
+        samples = getattr(context, "frame_size", 0) or usual
         if samples and rate:
             return Fraction(samples, rate)
         if not self._discarded_s(packet) or not self._usual_s:

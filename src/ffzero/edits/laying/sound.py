@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from ffzero.containers.aac import silent_aac
+from ffzero.containers.packet_samples import WHOLE_PACKETS
 from ffzero.edits.laying.parts import Laid, Part, Placed, ended_at, len_ticks, literal_part, mapped, own_ticks
 from ffzero.edits.sound.coding import sound_coding
 from ffzero.edits.sound.holes import HOLE_S, without_holes
@@ -19,9 +20,6 @@ from ffzero.timebase import Rounding, rescale, to_ticks
 from ffzero.values import dataclass
 
 __all__ = ["lay_sound"]
-
-_WHOLE_PACKETS = frozenset({"aac", "mp3", "mp2", "ac3", "eac3"})
-"""Codecs that code so many samples a packet, the last one included."""
 
 
 def lay_sound(placed: Sequence[Placed], timescale: int) -> Laid:
@@ -111,7 +109,7 @@ def _decoded_ticks(take: Take) -> int:
     codec = take.track.entries[take.descriptions()[0]].codec
     if codec == "opus":
         return usual_duration(take.track.table)
-    return take.packet_ticks if codec in _WHOLE_PACKETS else 0
+    return take.packet_ticks if codec in WHOLE_PACKETS else 0
 
 
 def _quiet(parts: list[Part], silence: _Silence, start: int, end: int) -> int:
